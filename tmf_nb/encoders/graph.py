@@ -77,10 +77,10 @@ class GraphCfg:
     dim:int=64           # d_g, width of item and behaviour vectors
     layers:int=2         # hops
     max_history:int=10   # events that make a query
-    epochs:int=12
-    batch:int=1024       # questions a step
+    epochs:int=20
+    batch:int=256        # questions a step, more if there are many
     lr:float=1e-2
-    decay:float=1e-3     # weight decay of the tables
+    decay:float=.1       # weight decay of the tables
     dropout:float=.2     # on the query
     seed:int=0
 
@@ -176,11 +176,12 @@ def train_graph(
     g = GraphEncoder(len(dataset.catalog), len(dataset.behaviors), behavior_edges(dataset, split.visible), len(dataset.log.user_ids), cfg)
     (items, behaviors, mask, target), y = event_questions(dataset, split.visible, cfg.max_history)
     opt = torch.optim.AdamW([dict(params=[g.table, g.prior, g.behavior], weight_decay=cfg.decay), dict(params=[g.recency, g.strength, g.spread.weight], weight_decay=0.)], lr=cfg.lr)
-    steps = cfg.epochs*math.ceil(len(y)/cfg.batch)
+    batch = max(cfg.batch, min(1024, len(y)//80))
+    steps = cfg.epochs*math.ceil(len(y)/batch)
     sched = torch.optim.lr_scheduler.OneCycleLR(opt, cfg.lr, total_steps=steps, pct_start=.1)
     for epoch in range(cfg.epochs):
         g.train(); total = 0.
-        for at in torch.randperm(len(y)).split(cfg.batch):
+        for at in torch.randperm(len(y)).split(batch):
             loss = F.cross_entropy(g(items[at], behaviors[at], mask[at], target[at]), y[at])
             opt.zero_grad(); loss.backward(); opt.step(); sched.step()
             total += loss.item()*len(at)

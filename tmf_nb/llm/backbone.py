@@ -78,11 +78,12 @@ def with_placeholders(
 class TinyCfg:
     "Shape and schooling of the tiny backbone"
     width:int=128          # d_model
-    layers:int=4
+    layers:int=2
     heads:int=4
     vocab:int=4000         # upper bound of the BPE vocabulary
     window:int=1024
-    list_steps:int=200     # batches of lesson one
+    list_steps:int=60      # batches of lesson one
+    whole:int=20000        # catalogues up to this many items get one token per name
     lr:float=4e-3
     seed:int=0
 
@@ -102,8 +103,8 @@ def train_tokenizer(
 @torch.no_grad()
 def mimetic_(
     model:nn.Module,         # a Llama causal LM with as many key heads as query heads
-    qk:tuple[float,float]=(.7,.7), # noise and identity in the query-key product
-    vo:tuple[float,float]=(.2,.4), # noise and identity in the value-output product
+    qk:tuple[float,float]=(.3,0.), # noise and identity in the query-key product
+    vo:tuple[float,float]=(.05,1.5), # noise and identity in the value-output product
 )->None:
     "Start attention near the identity"
     for layer in model.model.layers:
@@ -128,6 +129,7 @@ def new_llama(cfg:TinyCfg, vocab:int)->nn.Module:
     m = LlamaForCausalLM(LlamaConfig(vocab_size=vocab, hidden_size=cfg.width, intermediate_size=2*cfg.width, num_hidden_layers=cfg.layers, num_attention_heads=cfg.heads,
                                      max_position_embeddings=cfg.window, tie_word_embeddings=True, pad_token_id=0, eos_token_id=1, bos_token_id=None))
     mimetic_(m)
+    with torch.no_grad(): m.model.embed_tokens.weight.normal_(0, cfg.width**-.5)     # rows of norm 1, so that tied logits can tell words apart
     return m
 
 def lm_step(
@@ -184,7 +186,7 @@ def school(
     model.requires_grad_(False).eval()
     return losses
 
-# %% ../../nbs/4_llm/00_backbone.ipynb #0021
+# %% ../../nbs/4_llm/00_backbone.ipynb #0022
 def make_tiny(
     names:Sequence[str],       # names of the items
     texts:Sequence[str]=(),    # other words the prompt will use
@@ -194,12 +196,15 @@ def make_tiny(
     "A tiny Llama with a vocabulary of its own that can repeat names from a list"
     spaced = [' '+n for n in names]
     tok = train_tokenizer([*spaced, *texts], cfg.vocab)
+    if len(names)<=cfg.whole:
+        from tokenizers import AddedToken
+        tok.add_tokens([AddedToken(n, normalized=False) for n in spaced])
     b = with_placeholders(new_llama(cfg, len(tok)+len(PLACEHOLDERS)), tok, 'tiny')
     ids, comma, rng = [tok(n).input_ids[:16] for n in spaced], tok(',').input_ids[0], np.random.default_rng(cfg.seed)
     school(b.model, lambda k: list_lesson(ids, comma, rng), cfg.list_steps, cfg.lr, pad=tok.pad_token_id, tick=tick)
     return b
 
-# %% ../../nbs/4_llm/00_backbone.ipynb #0026
+# %% ../../nbs/4_llm/00_backbone.ipynb #0027
 def cache_dir()->Path:
     "Where converted models and encoder outputs are kept: $TMF_NB_CACHE or ~/.cache/tmf_nb"
     return Path(os.environ.get('TMF_NB_CACHE', Path.home()/'.cache'/'tmf_nb'))

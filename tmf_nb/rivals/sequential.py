@@ -34,9 +34,9 @@ class SASRecCfg:
     dim:int=64
     layers:int=2
     heads:int=2
-    dropout:float=.3
+    dropout:float=.5
     max_history:int=10
-    epochs:int=30
+    epochs:int=15
     batch:int=512
     lr:float=3e-3
     decay:float=.05
