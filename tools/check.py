@@ -29,7 +29,7 @@ BLOCK = """
 import sys, pkgutil, importlib
 class No:
     def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] in ('nbdev','execnb','ghapi','fastcore'): raise ModuleNotFoundError(f'blocked: {name}')
+        if name.split('.')[0] in ('nbdev','execnb','ghapi'): raise ModuleNotFoundError(f'blocked: {name}')
 sys.meta_path.insert(0, No()); sys.path.insert(0, sys.argv[1])
 import tmf_nb
 assert tmf_nb.__file__.startswith(sys.argv[1]), tmf_nb.__file__

@@ -1,18 +1,28 @@
 """The site, into _docs/: nbdev processes the notebooks, then Quarto renders them where it is installed, else smalldocs.
 
 With smalldocs, mathematics becomes MathML here and plotly.js is copied beside the pages, so that an open page asks no other host for anything."""
-import re, shutil, subprocess, sys
+import os, re, shutil, subprocess, sys
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
 proc, out = root/"_proc", root/"_docs"
 
 def process():
-    "What nbdev_proc_nbs does, without asking for the quarto program"
+    """What nbdev_proc_nbs does, without asking for the quarto program.
+
+    nbdev runs the exported cells and the imports, to write the tables of arguments, and would also run a whole demonstration for one import in it: those cells keep their saved outputs."""
+    import ast, nbdev.processors as procs
     from nbdev.serve import proc_nbs
-    f = getattr(proc_nbs, "__wrapped__", proc_nbs)
+    needed = procs._do_eval
+    exported = {"export", "exports", "exporti", "exec_doc"}
+    def imports_only(cell): return all(isinstance(t, (ast.Import, ast.ImportFrom)) for t in cell.parsed_())
+    def do_eval(cell):
+        if cell.cell_type != "code" or not cell.source or not cell.parsed_(): return None
+        return needed(cell) if cell.directives_.keys() & exported or imports_only(cell) or procs._is_showdoc(cell) else None
+    procs._do_eval = do_eval
     shutil.rmtree(proc, ignore_errors=True)
-    f(path=str(root/"nbs"), n_workers=1, force=True)
+    os.chdir(root)  # a relative path: nbdev skips every file below a folder whose name starts with a dot
+    getattr(proc_nbs, "__wrapped__", proc_nbs)(path="nbs", n_workers=0, force=True)
     if not (proc/"_quarto.yml").exists(): shutil.copy(root/"_quarto.yml", proc/"_quarto.yml")
 
 def mathml(page):
@@ -42,18 +52,38 @@ def local_plotly(page):
         if not dst.exists(): shutil.copy(Path(plotly.__file__).parent/"package_data"/"plotly.min.js", dst)
         page.write_text(new, encoding="utf-8")
 
-process()
-if shutil.which("quarto"):
-    subprocess.run(["quarto", "render", "--no-cache"], cwd=proc, check=True)
-    shutil.rmtree(out, ignore_errors=True); shutil.move(proc/"_docs", out)
-else:
-    subprocess.run([Path(sys.executable).parent/"smalldocs", "render"], cwd=proc, check=True)
-    built = proc/"_docs"
-    shutil.rmtree(out, ignore_errors=True); shutil.move(built, out)
-    bad = []
-    for page in out.rglob("*.html"): bad += [(page.name, *b) for b in mathml(page)]; local_plotly(page)
-    for b in bad: print("formula not converted:", *b)
-    hosts = {m for p in out.rglob("*.html") for m in re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(https?://[^"]+)"', p.read_text(encoding="utf-8")) if "rel=\"canonical\"" not in m}
-    if hosts: print("pages would ask other hosts for:", *sorted(hosts)[:5])
-    if bad: sys.exit(1)
-print(f"{len(list(out.rglob('*.html')))} pages in {out.name}/; open {out.name}/index.html or run: make preview")
+
+def local_links():
+    "Links that nbdev wrote for the published site become links between the pages that are here; theme fonts are not fetched from a font host"
+    from nbdev.config import get_config
+    cfg = get_config(); home = cfg.doc_host.rstrip("/") + "/" + cfg.doc_baseurl.strip("/") + "/"
+    pages = {re.sub(r"(^|/)\d+[a-z]?_(?=[^/]*$)", r"\1", p.relative_to(out).as_posix()): p.relative_to(out).as_posix() for p in out.rglob("*.html")}
+    for page in out.rglob("*.html"):
+        up = "../" * len(page.relative_to(out).parts[:-1]); text = page.read_text(encoding="utf-8")
+        page.write_text(re.sub(re.escape(home) + r"([\w/.-]*\.html)", lambda m: up + pages[m[1]] if m[1] in pages else m[0], text), encoding="utf-8")
+    for css in out.rglob("*.css"):
+        css.write_text(re.sub(r"@import (?:url\([^)]*\)|\"https?:[^\"]*\");?", "", css.read_text(encoding="utf-8")), encoding="utf-8")
+
+def asked():
+    "Addresses on other hosts that an open page would fetch by itself"
+    tags = {u for p in out.rglob("*.html") for t in re.findall(r"<(?:script|link|img|iframe|source)\b[^>]*>", p.read_text(encoding="utf-8")) if 'rel="canonical"' not in t for u in re.findall(r'(?:src|href)="(https?://[^"]+)"', t)}
+    return tags | {u for p in out.rglob("*.css") for u in re.findall(r"url\([\"']?(https?://[^)\"']+)", p.read_text(encoding="utf-8"))}
+
+def main():
+    process()
+    if shutil.which("quarto"):
+        subprocess.run(["quarto", "render", "--no-cache"], cwd=proc, check=True)
+        shutil.rmtree(out, ignore_errors=True); shutil.move(proc/"_docs", out)
+    else:
+        subprocess.run([Path(sys.executable).parent/"smalldocs", "render"], cwd=proc, check=True)
+        built = proc/"_docs"
+        shutil.rmtree(out, ignore_errors=True); shutil.move(built, out)
+        bad = []
+        for page in out.rglob("*.html"): bad += [(page.name, *b) for b in mathml(page)]; local_plotly(page)
+        for b in bad: print("formula not converted:", *b)
+        local_links()
+        if hosts := asked(): print("pages would ask other hosts for:", *sorted(hosts)[:5])
+        if bad or hosts: sys.exit(1)
+    print(f"{len(list(out.rglob('*.html')))} pages in {out.name}/; open {out.name}/index.html or run: make preview")
+
+if __name__ == "__main__": main()

@@ -66,9 +66,9 @@ def leave_last_out(
         if not firsts: continue
         test.append((u, s.start+firsts[-1]))
         if len(firsts)>1: valid.append((u, s.start+firsts[-2]))
-        train += [(u, s.start+p) for p in firsts[:-2]]
         visible[s.start+held[0]:s.stop] = False
         visible[s] &= ~np.isin(items, items[held])          # earlier looks at a held-out item would give it away
+        train += [(u, s.start+p) for p in firsts[:-2] if (visible[s][:p] & (items[:p]!=items[p])).any()]
     as2 = lambda x: np.array(x, int).reshape(-1,2)
     return Split(as2(train), as2(valid), as2(test), visible)
 
@@ -78,11 +78,14 @@ def history_before(
     user:int,           # user number
     pos:int,            # position of the target event in the log
     max_history:int=10, # keep the last so many events
+    visible:np.ndarray|None=None, # (E,) bool: for training questions, `Split.visible`
 )->tuple[tuple[int,int],...]: # (item, behaviour) pairs, oldest first
     "What `user` did before event `pos`, without earlier events on that same item"
     log = dataset.log
     s = slice(log.of(user).start, pos)
-    keep = np.flatnonzero(log.items[s]!=log.items[pos])[-max_history:] + s.start
+    may = log.items[s]!=log.items[pos]
+    if visible is not None: may &= visible[s]
+    keep = np.flatnonzero(may)[-max_history:] + s.start
     return tuple(zip(log.items[keep].tolist(), log.behaviors[keep].tolist()))
 
 # %% ../../nbs/1_data/04_candidates.ipynb #0015
@@ -92,8 +95,9 @@ class CaseMaker:
         dataset:Dataset,
         negatives:int=10,        # wrong answers a case
         max_history:int=10,      # events shown
+        visible:np.ndarray|None=None, # (E,) bool: show no other events (training)
     ):
-        self.dataset,self.negatives,self.max_history = dataset,negatives,max_history
+        self.dataset,self.negatives,self.max_history,self.visible = dataset,negatives,max_history,visible
         log = dataset.log
         self.touched = [frozenset(log.items[log.of(u)].tolist()) for u in range(len(log.user_ids))]
         if negatives<1: raise DataError(f'field negatives: {negatives} given; a case needs at least 2 candidates')
@@ -117,16 +121,16 @@ class CaseMaker:
         user:int, # user number
         pos:int,  # position of the target event in the log
         rng:np.random.Generator,
-    )->Case:      # 1 + negatives candidates in random order
+    )->Case:      # 1 + negatives candidates in random order; its target is that event's behaviour
         "One case"
         d = self.dataset
-        return self.of(user, history_before(d, user, pos, self.max_history), int(d.log.items[pos]), self.touched[user], rng)
+        return self.of(user, history_before(d, user, pos, self.max_history, self.visible), int(d.log.items[pos]), self.touched[user], rng, int(d.log.behaviors[pos]))
 
-    def of(self, user:int, history:tuple, item:int, taken:set[int]|frozenset[int], rng:np.random.Generator)->Case:
+    def of(self, user:int, history:tuple, item:int, taken:set[int]|frozenset[int], rng:np.random.Generator, target:int|None=None)->Case:
         "A case for any history; `taken` items are not used as wrong answers"
         cand = [item] + self.negatives_for(taken|{item}, rng)
         order = rng.permutation(len(cand))
-        return Case(int(user), tuple(history), self.dataset.target, tuple(cand[k] for k in order), int(np.flatnonzero(order==0)[0]))
+        return Case(int(user), tuple(history), self.dataset.target if target is None else target, tuple(cand[k] for k in order), int(np.flatnonzero(order==0)[0]))
 
     def batch(self,
         rows:np.ndarray, # (n,2) training questions

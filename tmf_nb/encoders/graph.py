@@ -160,7 +160,7 @@ def event_questions(
     "Every visible event as a question: what came next, under that event's own behaviour?"
     log, cases = dataset.log, []
     for e in np.flatnonzero(visible):
-        h = history_before(dataset, log.users[e], e, max_history)
+        h = history_before(dataset, log.users[e], e, max_history, visible)
         if len(h)>=min_history: cases.append(Case(int(log.users[e]), h, int(log.behaviors[e]), (int(log.items[e]), -1), 0))
     if not cases: raise DataError(f'{dataset.name}: no user has {min_history+1} events that training may see')
     return collate_histories(cases, max_history), torch.tensor([c.item for c in cases])

@@ -60,12 +60,18 @@ class Backbone:
         "Logits; call it only where an answer is read"
         return self.inner.get_output_embeddings()(states)
 
+def _quiet()->None:
+    "No progress bars of transformers inside ours"
+    from transformers.utils import logging
+    logging.disable_progress_bar()
+
 def with_placeholders(
     model:nn.Module, # causal LM
     tokenizer:Any,   # its tokenizer
     name:str,
 )->Backbone:         # frozen, in eval mode
     "Add `[MTi]` and `[MTb]` to a model and its tokenizer"
+    _quiet()
     tokenizer.add_special_tokens(dict(additional_special_tokens=list(PLACEHOLDERS)), **({'replace_additional_special_tokens':False} if 'replace_additional_special_tokens' in tokenizer.add_special_tokens.__code__.co_varnames else {}))
     if tokenizer.pad_token_id is None: tokenizer.pad_token = tokenizer.eos_token
     if len(tokenizer) > model.get_input_embeddings().weight.shape[0]: model.resize_token_embeddings(len(tokenizer), mean_resizing=False)

@@ -23,7 +23,7 @@ from ..encoders.graph import GraphCfg, train_graph
 from ..rivals.sequential import Popularity, SASRecCfg, train_sasrec
 from ..llm.backbone import Backbone, TinyCfg, cache_dir, load_backbone
 from ..llm.trainer import TrainCfg
-from ..llm.tmf import RUNGS, TMF, TMFCfg, fit, generate, score, tiny_backbone
+from ..llm.tmf import RUNGS, FusionAlone, TMF, TMFCfg, fit, generate, score, tiny_backbone, warm_fusion
 
 # %% ../../nbs/7_practice/00_run.ipynb #0006
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def judge(
     return dict(metrics=out, per_case=[round(float(h),4) for h in hit], **({} if chosen is None else dict(named=[int(c) for c in chosen])))
 
 # %% ../../nbs/7_practice/00_run.ipynb #0012
-LABELS = dict(popularity='most popular', graph='graph encoder alone', sasrec='SASRec (ids, 60 s)', text='text-only LLM', behavior='+ behaviour tokens', amsa='+ item tokens (AMSA)', cma='+ CMA layers (full TMF)')
+LABELS = dict(popularity='most popular', graph='graph encoder alone', sasrec='SASRec (ids, 60 s)', fusion='fusion alone (probe)', text='text-only LLM', behavior='+ behaviour tokens', amsa='+ item tokens (AMSA)', cma='+ CMA layers (full TMF)')
 
 def start(
     cfg:RunCfg,
@@ -166,11 +166,17 @@ def run(
         base = base or get_backbone(cfg, dataset, split, out, stages)
         b = replace(base, model=copy.deepcopy(base.model))
         tmf = TMF(b, feats, dataset.catalog.names, dataset.behaviors, TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, max_history=cfg.max_history, seed=cfg.seed))
+        warm = tmf.cfg.warm if tmf.level>=2 else 0
+        if warm and not (resume and (out/f'{name}.progress.safetensors').exists()):     # a checkpoint already holds the warmed fusion
+            with stages(f'warm up the fusion of {LABELS[name]}', warm) as tick: warm_fusion(tmf, dataset, split, warm, negatives=cfg.negatives, seed=cfg.seed, tick=tick)
+            if name==[r for r in rungs if RUNGS[r]=='hard'][-1]: row('fusion', FusionAlone(tmf), seconds=stages.seconds[f'warm up the fusion of {LABELS[name]}'])
         with stages(f'train {LABELS[name]}', steps) as tick:
             log = fit(tmf, dataset, split, TrainCfg(steps=steps, batch=batch, micro=min(micro, batch), seed=cfg.seed), cfg.negatives, out/f'{name}.progress.safetensors', resume, tick)
         row(name, tmf, seconds=stages.seconds[f'train {LABELS[name]}'], gen=True, steps=steps, log=log, trainable=sum(p.numel() for g in tmf.groups().values() for p in g))
         tmf.save_pretrained(out/name)
         (out/f'{name}.progress.safetensors').unlink(missing_ok=True)
+    if 'fusion' not in rows and (out/'rows'/'fusion.json').exists(): rows['fusion'] = load_json(out/'rows'/'fusion.json')
+    rows = {k:rows[k] for k in LABELS if k in rows}
     result = dict(settings=asdict(cfg), dataset=dataset.name, data_hash=data_hash, seed=cfg.seed, version=code_version(), hardware=hardware(), sources=feats.source, rows=rows,
                   candidates={k:s.hash for k,s in sets.items()}, stages={k:round(v,2) for k,v in stages.seconds.items()}, seconds=round(time.time()-t0,1), peak_mb=round(peak_mb(),1))
     save_json(out/'metrics.json', result)
