@@ -46,7 +46,7 @@ class TMFCfg:
     ramp:float=.5                # share of the steps over which difficulty rises; then the hardest task only
     max_history:int=10
     max_name:int=16              # tokens of a name
-    warm:int=500                 # steps of fusion warm-up before the language model sees an item token; 0 is the paper
+    warm:int=0                   # steps of fusion warm-up before the language model sees an item token; 0 is the paper
     seed:int=0
 
     def __post_init__(self):
