@@ -61,8 +61,8 @@ class StorefrontCfg:
     "Everything that determines a storefront"
     name:str='storefront-demo'      # name of the data set
     items:int=600                   # items in the catalog
-    users:int=1500                  # shoppers
-    events:float=20.                # events of a shopper, on average
+    users:int=6000                  # shoppers
+    events:float=30.                # events of a shopper, on average
     seed:int=0                      # the whole shop is a function of these fields
     departments:tuple[str,...]=tuple(DEPARTMENTS) # which departments there are
     community_size:int=25           # items in one taste community

@@ -50,10 +50,12 @@ class BehaviorPropagation(nn.Module):
         n_users:int,
         n_items:int,
         layers:int=2,       # L
+        dense:int=2500,     # with no more items than this, item -> people -> item is multiplied out once
     ):
         super().__init__()
         self.layers = layers
         self.pairs = [(row_mean(e[0], e[1], n_users, n_items), row_mean(e[1], e[0], n_items, n_users)) for e in edges]
+        self.hops = [(to_items.to_dense() @ to_people.to_dense()) for to_people,to_items in self.pairs] if n_items<=dense else None
         self.weight = nn.Parameter(torch.zeros(len(edges)))   # w; ω after softmax
         self.conv = SimpleConv(aggr='sum')
 
@@ -64,7 +66,8 @@ class BehaviorPropagation(nn.Module):
         out, omega = [x], self.weight.softmax(0)
         for _ in range(self.layers):
             hop = 0.
-            for w,(to_people,to_items) in zip(omega, self.pairs):
+            for b,(w,(to_people,to_items)) in enumerate(zip(omega, self.pairs)):
+                if self.hops: hop = hop + w*(self.hops[b]@x); continue
                 people = self.conv((x, x.new_zeros(to_people.shape[0], x.shape[1])), to_people)
                 hop = hop + w*self.conv((people, x), to_items)
             out.append(hop); x = hop
@@ -78,6 +81,7 @@ class GraphCfg:
     layers:int=2         # hops
     max_history:int=10   # events that make a query
     epochs:int=20
+    enough:int=1_000_000   # questions after which training ends sooner, but not before 5 epochs
     batch:int=256        # questions a step, more if there are many
     lr:float=1e-2
     decay:float=.1       # weight decay of the tables
@@ -177,13 +181,14 @@ def train_graph(
     (items, behaviors, mask, target), y = event_questions(dataset, split.visible, cfg.max_history)
     opt = torch.optim.AdamW([dict(params=[g.table, g.prior, g.behavior], weight_decay=cfg.decay), dict(params=[g.recency, g.strength, g.spread.weight], weight_decay=0.)], lr=cfg.lr)
     batch = max(cfg.batch, min(1024, len(y)//80))
-    steps = cfg.epochs*math.ceil(len(y)/batch)
+    epochs = min(cfg.epochs, max(5, cfg.enough//len(y)))
+    steps = epochs*math.ceil(len(y)/batch)
     sched = torch.optim.lr_scheduler.OneCycleLR(opt, cfg.lr, total_steps=steps, pct_start=.1)
-    for epoch in range(cfg.epochs):
+    for epoch in range(epochs):
         g.train(); total = 0.
         for at in torch.randperm(len(y)).split(batch):
             loss = F.cross_entropy(g(items[at], behaviors[at], mask[at], target[at]), y[at])
             opt.zero_grad(); loss.backward(); opt.step(); sched.step()
             total += loss.item()*len(at)
-        if tick: tick(1, f'loss {total/len(y):.3f}')
+        if tick: tick(cfg.epochs/epochs, f'loss {total/len(y):.3f}')
     return g.eval()

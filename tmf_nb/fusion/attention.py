@@ -40,36 +40,58 @@ class FusionCfg:
     d_image:int            # d_v
     d_text:int             # d_t
     d_graph:int            # d_g
-    width:int=128          # D, model width
-    heads:int=4            # of every attention; divides `width`
+    width:int=192          # D, model width
+    heads:int=6            # of every attention; divides `width`
     cma:bool=True          # False stops after AMSA (the paper's third ablation row)
     candidates:str='block' # who a candidate may look at: 'block' history and itself, 'joint' everything, 'self' itself
     dropout:float=.1
 
 class Attend(nn.Module):
-    "Multi-head attention with a residual from the query and LayerNorm"
-    def __init__(self, width:int, heads:int, dropout:float):
+    "Multi-head attention with a sink, a residual and LayerNorm"
+    def __init__(self,
+        d_query:int,       # width of queries
+        d_key:int,         # width of keys
+        d_value:int,       # width of values
+        width:int,         # D, of the output and of all heads together
+        heads:int,
+        dropout:float,
+        parts:tuple[int,...]=(), # widths of the modalities in query and key; heads take turns among them, and start from similarity
+    ):
         super().__init__()
         if width%heads: raise ValueError(f'field heads: {heads} does not divide the width {width}')
-        self.heads = heads
-        self.q,self.k,self.v,self.o = (nn.Linear(width, width) for _ in range(4))
+        self.heads, d = heads, width//heads
+        self.q,self.k,self.v,self.o = nn.Linear(d_query, width), nn.Linear(d_key, width), nn.Linear(d_value, width), nn.Linear(width, width)
+        self.sink, self.sink_value = nn.Parameter(torch.zeros(heads)), nn.Parameter(torch.randn(heads, d))
         self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(dropout)
+        nn.init.zeros_(self.v.weight); nn.init.zeros_(self.v.bias)
+        if parts: self.start_from_similarity(parts)
+
+    def start_from_similarity(self, parts:tuple[int,...])->None:
+        "Equal query and key weights; head h sees modality h mod len(parts), through rows of an orthogonal matrix that it shares with no other head"
+        d, w = self.q.out_features//self.heads, torch.zeros_like(self.q.weight)
+        edges = [sum(parts[:k]) for k in range(len(parts)+1)]
+        for m in range(len(parts)):
+            mine = range(m, self.heads, len(parts))
+            rows = nn.init.orthogonal_(torch.empty(max(len(mine)*d, parts[m]), max(len(mine)*d, parts[m])))[:, :parts[m]]
+            for n,h in enumerate(mine): w[h*d:(h+1)*d, edges[m]:edges[m+1]] = rows[n*d:(n+1)*d]
+        for lin in (self.q, self.k): lin.weight.data.copy_(w); nn.init.zeros_(lin.bias)
 
     def forward(self,
-        query:Tensor, # (B, R, D)
-        key:Tensor,   # (B, R, D)
-        value:Tensor, # (B, R, D)
-        see:Tensor,   # (B, R, R) True where row may look at column
-    )->tuple[Tensor,Tensor]: # output (B, R, D), attention averaged over heads (B, R, R)
-        "Attend; a row that may see nothing keeps its query"
+        query:Tensor,    # (B, R, d_query)
+        key:Tensor,      # (B, R, d_key)
+        value:Tensor,    # (B, R, d_value)
+        see:Tensor,      # (B, R, R) True where row may look at column
+        residual:Tensor, # (B, R, D) what the answer is added to
+    )->tuple[Tensor,Tensor]: # output (B, R, D), attention averaged over heads (B, R, R); what a row lacks to 1 went into the sink
+        "Attend; a row that may see nothing looks into the sink"
         split = lambda x: x.unflatten(-1, (self.heads,-1)).transpose(1,2)
         q,k,v = split(self.q(query)), split(self.k(key)), split(self.v(value))
-        s = q@k.mT/math.sqrt(q.shape[-1])
-        w = s.masked_fill(~see[:,None], torch.finfo(s.dtype).min).softmax(-1) * see[:,None]
-        out = self.o((w@v).transpose(1,2).flatten(2))
-        return self.norm(query + self.drop(out)), w.mean(1)
+        s = (q@k.mT/math.sqrt(q.shape[-1])).masked_fill(~see[:,None], torch.finfo(q.dtype).min)
+        w = torch.cat([s, self.sink[:,None,None].expand(*s.shape[:-1],1)], -1).softmax(-1)
+        out = w[...,:-1]@v + w[...,-1:]*self.sink_value[:,None]
+        return self.norm(residual + self.drop(self.o(out.transpose(1,2).flatten(2)))), w[...,:-1].mean(1)
 
-# %% ../../nbs/3_fusion/00_attention.ipynb #0016
+# %% ../../nbs/3_fusion/00_attention.ipynb #0018
 def sight(
     history:Tensor,        # (B, H) True where there is a history item
     candidates:Tensor,     # (B, C) True where there is a candidate
@@ -86,7 +108,7 @@ def sight(
     else: raise ValueError(f"field candidates: {mode!r} is not one of 'block', 'joint', 'self'")
     return allow[None] & rows[:,:,None] & rows[:,None,:]
 
-# %% ../../nbs/3_fusion/00_attention.ipynb #0020
+# %% ../../nbs/3_fusion/00_attention.ipynb #0022
 class Fusion(nn.Module):
     "Ψ_f: AMSA, then CMA (§4.1), for the rows of a case"
     def __init__(self, cfg:FusionCfg):
@@ -96,11 +118,10 @@ class Fusion(nn.Module):
         self.norm = nn.ModuleDict({m:nn.LayerNorm(d) for m,d in widths.items()})
         self.null = nn.ParameterDict({m:nn.Parameter(torch.randn(d)*.02) for m,d in widths.items()})
         self.mix = nn.Linear(sum(widths.values()), D)                 # of Eq. 5's concatenation
-        self.amsa = Attend(D, cfg.heads, cfg.dropout)                 # Eq. 6
+        self.amsa = Attend(*[sum(widths.values())]*3, D, cfg.heads, cfg.dropout, tuple(widths.values())) # Eq. 6
         if cfg.cma:
-            self.image, self.text = nn.Linear(cfg.d_image, D), nn.Linear(cfg.d_text, D)
-            self.cma1 = Attend(D, cfg.heads, cfg.dropout)             # Eq. 7: key image, value text
-            self.cma2 = Attend(D, cfg.heads, cfg.dropout)             # Eq. 8: key text, value image
+            self.cma1 = Attend(D, cfg.d_image, cfg.d_text, D, cfg.heads, cfg.dropout)  # Eq. 7: key image, value text
+            self.cma2 = Attend(D, cfg.d_text, cfg.d_image, D, cfg.heads, cfg.dropout)  # Eq. 8: key text, value image
 
     def forward(self,
         image:Tensor,       # (B, R, d_v)
@@ -114,11 +135,11 @@ class Fusion(nn.Module):
         x = {}
         for k,(m,v) in enumerate(dict(image=image, text=text, graph=graph).items()):
             x[m] = self.norm[m](torch.where(present[...,k:k+1], v, self.null[m]))
-        q = self.mix(torch.cat([x['image'], x['text'], x['graph']], -1))
-        q, seen = self.amsa(q, q, q, see)
+        all_three = torch.cat([x['image'], x['text'], x['graph']], -1)
+        others = see & ~torch.eye(see.shape[-1], dtype=torch.bool, device=see.device)
+        q, seen = self.amsa(all_three, all_three, all_three, others, self.mix(all_three))
         out = dict(amsa=seen)
         if self.cfg.cma:
-            im,tx = self.image(x['image']), self.text(x['text'])
-            q, out['cma1'] = self.cma1(q, im, tx, see)
-            q, out['cma2'] = self.cma2(q, tx, im, see)
+            q, out['cma1'] = self.cma1(q, x['image'], x['text'], see, q)
+            q, out['cma2'] = self.cma2(q, x['text'], x['image'], see, q)
         return (q, out) if maps else q

@@ -34,8 +34,8 @@ class TMFCfg:
     backbone:str='tiny'          # 'tiny', 'smollm2', a folder or a hub name
     depth:int|None=None          # first layers of the backbone only
     rung:str='cma'               # how much of TMF is switched on
-    width:int=128                # D of the fusion
-    heads:int=4
+    width:int=192                # D of the fusion
+    heads:int=6
     candidates:str='block'       # see `sight`
     lora_r:int=16
     lora_alpha:int=32
@@ -149,7 +149,7 @@ def warm_fusion(
     split:Split,
     steps:int=500,
     batch:int=96,
-    lr:float=2e-3,
+    lr:float=1e-3,
     negatives:int=10,
     seed:int=0,
     tick:Callable|None=None,
