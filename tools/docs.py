@@ -10,16 +10,21 @@ proc, out = root/"_proc", root/"_docs"
 def process():
     """What nbdev_proc_nbs does, without asking for the quarto program.
 
-    nbdev runs the exported cells and the imports, to write the tables of arguments, and would also run a whole demonstration for one import in it: those cells keep their saved outputs."""
-    import ast, nbdev.processors as procs
+    nbdev shows an exported definition as a table of its arguments and hides the code. In this book the code is the explanation, with its arguments described in place: the cell stays as it is, behind an anchor for each name. Nothing has to be executed for that, and every output on the page is the one saved in the notebook."""
+    import nbdev.processors as procs
+    from nbdev.process import Processor
     from nbdev.serve import proc_nbs
-    needed = procs._do_eval
-    exported = {"export", "exports", "exporti", "exec_doc"}
-    def imports_only(cell): return all(isinstance(t, (ast.Import, ast.ImportFrom)) for t in cell.parsed_())
-    def do_eval(cell):
-        if cell.cell_type != "code" or not cell.source or not cell.parsed_(): return None
-        return needed(cell) if cell.directives_.keys() & exported or imports_only(cell) or procs._is_showdoc(cell) else None
-    procs._do_eval = do_eval
+    class ShowSource(Processor):
+        def begin(self):
+            for c in reversed(list(self.nb.cells)):
+                if c.cell_type != "code" or not c.source or "export" not in c.directives_: continue
+                names = procs._def_names(c, set())
+                if not names: continue
+                c.directives_.pop("export")
+                self.nb.cells.insert(c.idx_, procs.mk_cell("".join(f'<a id="{n.lower() if "." in n else n}" class="definition"></a>' for n in names), cell_type="markdown"))
+    drop = {"add_show_docs", "clean_show_doc", "exec_show_docs", "add_fold", "mv_exports"}
+    usual = procs.FilterDefaults.base_procs
+    procs.FilterDefaults.base_procs = lambda self: [ShowSource if p.__name__ == "add_show_docs" else p for p in usual(self) if p.__name__ == "add_show_docs" or p.__name__ not in drop]
     shutil.rmtree(proc, ignore_errors=True)
     os.chdir(root)  # a relative path: nbdev skips every file below a folder whose name starts with a dot
     getattr(proc_nbs, "__wrapped__", proc_nbs)(path="nbs", n_workers=0, force=True)
