@@ -1,4 +1,4 @@
-"""Four checks: modules match notebooks, README matches the index, no undefined names, and a built wheel imports without nbdev."""
+"""Five checks: modules match notebooks, README matches the index, no undefined names, a built wheel imports without nbdev, and the site builds."""
 import filecmp, os, shutil, subprocess, sys, tempfile
 from pathlib import Path
 
@@ -49,9 +49,14 @@ def wheel():
         r = sh(sys.executable, "-W", "ignore", "-c", BLOCK, f"{d}/site", cwd=d, env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
         return r.stderr[-2000:] if r.returncode else ("" if int(r.stdout.split()[-1]) >= 15 else f"only {r.stdout} modules in the wheel")
 
+def site():
+    "The site builds, every formula is converted, and no page asks another host for anything"
+    r = sh(sys.executable, root/"tools"/"docs.py", cwd=root); return r.stdout[-1500:] + r.stderr[-1500:] if r.returncode else ""
+
+CHECKS = (modules, readme, names, wheel, site)
 bad = 0
-for f in (modules, readme, names, wheel):
+for f in CHECKS:
     why = f(); bad += bool(why)
     print(f"{'FAIL' if why else 'ok  '} {f.__name__}: {why or f.__doc__ or 'README.md matches nbs/index.ipynb'}", flush=True)
-print(f"{4-bad} passed, {bad} failed", flush=True)
+print(f"{len(CHECKS)-bad} passed, {bad} failed", flush=True)
 sys.exit(bool(bad))

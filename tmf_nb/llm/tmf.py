@@ -43,7 +43,7 @@ class TMFCfg:
     objective:str='both'         # 'lm' (the paper), 'list' or 'both'
     schedule:str='paper'         # see `Curriculum`
     t1:float=.3                  # T1/T: where the hard task begins
-    ramp:float=.5                # share of the steps over which difficulty rises; then the hardest task only
+    ramp:float=.3                # share of the steps over which difficulty rises; then the hardest task only
     max_history:int=10
     max_name:int=16              # tokens of a name
     warm:int=0                   # steps of fusion warm-up before the language model sees an item token; 0 is the paper
@@ -83,9 +83,9 @@ class TMF(nn.Module):
         self.name = f'TMF {cfg.rung} ({cfg.backbone})'
 
     def groups(self)->dict[str,list[nn.Parameter]]:
-        "What is trained: LoRA weights, and the new modules (fusion and adaptors)"
-        new = [p for n,m in self.named_children() if n in ('fusion','item_adaptor','behavior_adaptor','probe') for p in m.parameters()]
-        return dict(lora=[p for n,p in self.lm.named_parameters() if 'lora_' in n], new=new)
+        "What is trained, by learning rate: LoRA weights, fusion (with its probe) and adaptors"
+        of = lambda *names: [p for n,m in self.named_children() if n in names for p in m.parameters()]
+        return dict(lora=[p for n,p in self.lm.named_parameters() if 'lora_' in n], fusion=of('fusion','probe'), adaptor=of('item_adaptor','behavior_adaptor'))
 
     def fuse(self,
         cases:Sequence[Case],

@@ -46,7 +46,8 @@ class TrainCfg:
     batch:int=16            # cases a step
     micro:int=16            # cases that go through the model at once; gradients add up
     lr:float=1e-3           # peak learning rate of the LoRA weights
-    lr_new:float=2e-3       # peak learning rate of fusion and adaptors
+    lr_fusion:float=2e-3    # ... of the fusion
+    lr_adaptor:float=1e-2   # ... of the adaptors
     warmup:float=.05        # fraction of steps that warm up; then cosine down to a hundredth
     decay:float=1e-5        # weight decay of fusion and adaptors
     clip:float=1.           # gradient norm
@@ -61,7 +62,7 @@ def rate(step:int, cfg:TrainCfg)->float:
 
 # %% ../../nbs/4_llm/03_trainer.ipynb #0012
 def train(
-    groups:dict[str,list[nn.Parameter]],        # 'lora' and 'new': what may move, by learning rate
+    groups:dict[str,list[nn.Parameter]],        # 'lora', 'fusion', 'adaptor': what may move, by learning rate
     loss_of:Callable[[int,int],tuple[Tensor,dict]], # (step, micro-batch) -> loss, notes
     cfg:TrainCfg=TrainCfg(),
     checkpoint:str|Path|None=None,              # file to save progress in and to go on from
@@ -69,8 +70,8 @@ def train(
     tick:Callable|None=None,                    # called once a step
 )->list[dict[str,Any]]:                         # one row a step: step, loss, notes
     "Optimise; deterministic in (seed, step), resumable"
-    lrs = dict(lora=cfg.lr, new=cfg.lr_new)
-    opt = torch.optim.AdamW([dict(params=p, lr=lrs[n], peak=lrs[n], weight_decay=cfg.decay if n=='new' else 0.) for n,p in groups.items() if p], betas=(.9,.98))
+    lrs = dict(lora=cfg.lr, fusion=cfg.lr_fusion, adaptor=cfg.lr_adaptor)
+    opt = torch.optim.AdamW([dict(params=p, lr=lrs[n], peak=lrs[n], weight_decay=0. if n=='lora' else cfg.decay) for n,p in groups.items() if p], betas=(.9,.98))
     params = [p for g in opt.param_groups for p in g['params']]
     start, rows = load_progress(checkpoint, opt, params) if resume and checkpoint and Path(checkpoint).exists() else (0, [])
     if start and tick: tick(start, 'resumed')
@@ -84,7 +85,7 @@ def train(
             loss, notes = loss_of(step, k)
             (loss/n_micro).backward()
             total += loss.item()/n_micro
-        if not math.isfinite(total): raise DataError(f'the loss is {total} at step {step}; lower lr ({cfg.lr}) or lr_new ({cfg.lr_new})')
+        if not math.isfinite(total): raise DataError(f'the loss is {total} at step {step}; lower the learning rates {lrs}')
         nn.utils.clip_grad_norm_(params, cfg.clip)
         opt.step()
         rows.append(dict(step=step, loss=total, **notes))
