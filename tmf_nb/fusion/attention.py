@@ -61,7 +61,7 @@ class Attend(nn.Module):
         if width%heads: raise ValueError(f'field heads: {heads} does not divide the width {width}')
         self.heads, d = heads, width//heads
         self.q,self.k,self.v,self.o = nn.Linear(d_query, width), nn.Linear(d_key, width), nn.Linear(d_value, width), nn.Linear(width, width)
-        self.sink, self.sink_value = nn.Parameter(torch.zeros(heads)), nn.Parameter(torch.randn(heads, d))
+        self.sink, self.sink_value = nn.Parameter(torch.zeros(heads)), nn.Parameter(torch.randn(heads, d) if parts else torch.zeros(heads, d))
         self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(dropout)
         nn.init.zeros_(self.v.weight); nn.init.zeros_(self.v.bias)
         if parts: self.start_from_similarity(parts)
@@ -136,8 +136,9 @@ class Fusion(nn.Module):
         for k,(m,v) in enumerate(dict(image=image, text=text, graph=graph).items()):
             x[m] = self.norm[m](torch.where(present[...,k:k+1], v, self.null[m]))
         all_three = torch.cat([x['image'], x['text'], x['graph']], -1)
+        alike = torch.cat([x[m]*present[...,k:k+1] for k,m in enumerate(x)], -1)     # what is missing resembles nothing
         others = see & ~torch.eye(see.shape[-1], dtype=torch.bool, device=see.device)
-        q, seen = self.amsa(all_three, all_three, all_three, others, self.mix(all_three))
+        q, seen = self.amsa(alike, alike, all_three, others, self.mix(all_three))
         out = dict(amsa=seen)
         if self.cfg.cma:
             q, out['cma1'] = self.cma1(q, x['image'], x['text'], see, q)

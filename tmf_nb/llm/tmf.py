@@ -15,7 +15,7 @@ import numpy as np, torch
 from torch import nn, Tensor
 from ..data.core import DataError, save_json, load_json, write_atomic
 from ..data.schema import Dataset
-from ..data.candidates import Case, CaseMaker, Split
+from ..data.candidates import Case, CaseMaker, Split, history_before
 from ..encoders.features import ItemFeatures
 from ..fusion.attention import Fusion, FusionCfg, sight
 from ..fusion.tokens import Adaptor, replace_tokens
@@ -46,7 +46,8 @@ class TMFCfg:
     ramp:float=.3                # share of the steps over which difficulty rises; then the hardest task only
     max_history:int=10
     max_name:int=16              # tokens of a name
-    warm:int=0                   # steps of fusion warm-up before the language model sees an item token; 0 is the paper
+    warm:int=0                   # fusion was warmed up for so many steps (`warm_fusion`), and `fit` keeps its probe's loss; 0 is the paper
+    align:int=0                  # steps with item tokens in which LoRA rests and the adaptors learn to be read; 0 is the paper
     seed:int=0
 
     def __post_init__(self):
@@ -113,7 +114,7 @@ class TMF(nn.Module):
         behaviors = [b for x in encoded for b in x.behaviors]
         if behaviors: e = replace_tokens(e, ids, self.backbone.behavior_id, self.behavior_adaptor(self.v_behavior[behaviors]))
         if any(x.items for x in encoded):
-            fused, rows = self._fused = self.fuse([x.case for x in encoded])
+            fused, rows = self.fuse([x.case for x in encoded])
             at = [(r, rows[r][i]) for r,x in enumerate(encoded) for i in x.items]
             e = replace_tokens(e, ids, self.backbone.item_id, self.item_adaptor(fused[[a for a,_ in at], [b for _,b in at]]))
         return e
@@ -136,12 +137,11 @@ class TMF(nn.Module):
 def probe_scores(
     tmf:TMF,
     cases:Sequence[Case],
-    fused:tuple|None=None, # what `TMF.fuse` gave for them, if it was computed already
-)->Tensor:                 # (B, C)
+)->Tensor:                 # (B, C), -inf where there is no candidate
     "Scores of the candidates by the probe on their fused rows"
-    f, rows = fused or tmf.fuse(cases)
-    C = max(len(c.candidates) for c in cases)
-    return tmf.probe(f[:,-C:])[...,0]
+    f, rows = tmf.fuse(cases)
+    n = torch.tensor([len(c.candidates) for c in cases], device=f.device); C = int(n.max())
+    return tmf.probe(f[:,-C:])[...,0].masked_fill(torch.arange(C, device=f.device)>=n[:,None], -torch.inf)
 
 def warm_fusion(
     tmf:TMF,
@@ -164,7 +164,7 @@ def warm_fusion(
     tmf.train()
     for k in range(steps):
         for g in opt.param_groups: g['lr'] = lr*min(1, (k+1)/30, .02+1.5*(steps-k)/steps)
-        cases = [c for c in (_try(mk, u, p, np.random.default_rng([seed,43,k,j])) for j,(u,p) in enumerate(rows[np.random.default_rng([seed,47,k]).integers(len(rows), size=batch)])) if c]
+        cases = [c for c in (_case(mk, u, p, np.random.default_rng([seed,43,k,j])) for j,(u,p) in enumerate(rows[np.random.default_rng([seed,47,k]).integers(len(rows), size=batch)])) if c]
         torch.manual_seed(seed*1_000_003+k)
         s, y = probe_scores(tmf, cases), torch.tensor([c.answer for c in cases], device=tmf.v_image.device)
         loss = nn.functional.cross_entropy(s, y)
@@ -174,10 +174,10 @@ def warm_fusion(
     tmf.eval()
     return hits
 
-def _try(mk:CaseMaker, u:int, p:int, rng)->Case|None:
+def _case(mk:CaseMaker, u:int, p:int, rng)->Case|None:
     "A case, or None where nothing but the item itself came before"
-    try: return mk.case(int(u), int(p), rng)
-    except DataError: return None
+    h = history_before(mk.dataset, u, p, mk.max_history, mk.visible)
+    return mk.case(int(u), int(p), rng) if h else None
 
 class FusionAlone:
     "Scorer: the probe on fused rows, no language model"
@@ -312,17 +312,21 @@ def fit(
     "Tune LoRA, adaptors and fusion by the curriculum (§4.3)"
     if not len(split.train): raise DataError(f'{dataset.name}: no training question')
     mk = CaseMaker(dataset, negatives, tmf.cfg.max_history, split.visible)
-    cur = Curriculum(max(1, int(tmf.cfg.ramp*cfg.steps)), tmf.cfg.t1, tmf.cfg.schedule, RUNGS[tmf.cfg.rung], cfg.seed)
+    align = min(tmf.cfg.align, cfg.steps-1) if tmf.level>=2 else 0
+    cur = Curriculum(max(1, int(tmf.cfg.ramp*(cfg.steps-align))), tmf.cfg.t1, tmf.cfg.schedule, RUNGS[tmf.cfg.rung], cfg.seed)
+    groups = tmf.groups()
     tmf.train()
     def loss_of(step, k):
-        task = cur.task(step)
+        for p in groups['lora']: p.requires_grad_(step>=align)
+        task = 'hard' if step<align else cur.task(step-align)
         cases = mk.batch(split.train, cfg.batch, cfg.seed, step)[k*cfg.micro:(k+1)*cfg.micro]
         template = int(np.random.default_rng([cfg.seed, 29, step]).integers(len(TEMPLATES)))
         loss, S = tmf.likelihoods(cases, task, template, tmf.cfg.objective)
-        if task=='hard' and tmf.cfg.warm: loss = loss + nn.functional.cross_entropy(probe_scores(tmf, cases, tmf._fused), torch.tensor([c.answer for c in cases], device=S.device))
-        hit = float((S.argmax(1).cpu()==torch.tensor([c.answer for c in cases])).float().mean()) if tmf.cfg.objective!='lm' else None
-        return loss, dict(task=task, hit=hit)
-    rows = train(tmf.groups(), loss_of, cfg, checkpoint, resume, tick)
+        answers = torch.tensor([c.answer for c in cases], device=S.device)
+        if task=='hard' and tmf.cfg.warm: loss = loss + nn.functional.cross_entropy(probe_scores(tmf, cases), answers)
+        hit = float((S.argmax(1)==answers).float().mean()) if tmf.cfg.objective!='lm' else None
+        return loss, dict(task='align' if step<align else task, hit=hit)
+    rows = train(groups, loss_of, cfg, checkpoint, resume, tick)
     tmf.eval()
     return rows
 
@@ -365,7 +369,7 @@ def from_pretrained(
     if c.get('model_type')!='tmf': raise DataError(f'{folder}/config.json, field model_type: {c.get("model_type")!r} is not tmf')
     cfg = TMFCfg(**c['tmf'])
     b = load_backbone(str(folder/'backbone') if cfg.backbone=='tiny' else cfg.backbone, cfg.depth)
-    b.model, b.name = PeftModel.from_pretrained(b.model, str(folder/'lora')), cfg.backbone
+    b.model, b.name = PeftModel.from_pretrained(b.model, str(folder/'lora'), is_trainable=True), cfg.backbone
     tmf = TMF(b, ItemFeatures.load(folder/'features.safetensors'), c['names'], c['behaviors'], cfg)
     new = load_file(folder/'model.safetensors'); new.pop('empty', None)
     missing, unexpected = tmf.load_state_dict(new, strict=False)

@@ -15,7 +15,7 @@ from ..data.core import DataError
 _HELP = dict(data='folder with items and events (or MovieLens ratings); without it a Storefront is made', preset='which Storefront: tiny, demo, electronics, pets, sports', posters='folder or zip with the pictures of --data',
     backbone='tiny, smollm2, a folder, or a hub name', depth='keep only the first so many layers', encoder='small, or an open_clip model/weights such as ViT-B-32/laion2b_s34b_b79k', image_features='safetensors with ids and image: bring your own picture features',
     text_features='safetensors with ids and text: bring your own text features', rungs='comma-separated: text, behavior, amsa, cma', objective='lm (the paper), list, or both', steps='optimiser steps of a rung', batch='cases a step', micro='cases that go through the backbone at once',
-    warm='steps of fusion warm-up before a rung with item tokens (0: none, as in the paper)', evaluate='test cases at most', negatives='wrong answers a case', max_history='events shown', sasrec_seconds='budget of the SASRec row', seed='seed of everything')
+    warm='steps of fusion warm-up before a rung with item tokens (0: none, as in the paper)', align='first steps in which LoRA rests and the adaptors learn to be read (0: none, as in the paper)', evaluate='test cases at most', negatives='wrong answers a case', max_history='events shown', sasrec_seconds='budget of the SASRec row', seed='seed of everything')
 
 def parser()->argparse.ArgumentParser:
     "All commands and flags"

@@ -43,6 +43,7 @@ class RunCfg:
     batch:int|None=None             # cases a step; by backbone if None
     micro:int|None=None             # cases that go through the backbone at once; by backbone if None
     warm:int=300                    # steps of fusion warm-up before a rung with item tokens (0: none, as in the paper)
+    align:int=60                    # first steps of a rung with item tokens, in which LoRA rests and the adaptors learn to be read (0: none, as in the paper)
     evaluate:int=300                # test cases at most
     negatives:int=10                # wrong answers a case
     max_history:int=10              # events shown
@@ -150,7 +151,7 @@ def run(
                 S = score(model, s.cases, tick=tick) if gen else model.score(s.cases)
                 if gen: written, chosen = generate(model, s.cases, tick=tick)
             res[k] = judge(S, s.cases, chosen) | (dict(examples=written[:5]) if gen else {})
-        rows[name] = dict(label=LABELS[name], seconds=round(seconds,1), sets=res, **more)
+        rows[name] = dict(label=LABELS[name], seconds=round(seconds,1), steps=steps, sets=res, **more)
         save_json(out/'rows'/f'{name}.json', rows[name])
         print(f"  {LABELS[name]:26s}" + '  '.join(_short(k, v['metrics']) for k,v in res.items()), flush=True)
 
@@ -166,7 +167,7 @@ def run(
         if resume and done.exists() and (out/name/'config.json').exists(): rows[name] = load_json(done); print(f'  {LABELS[name]}: done before'); continue
         base = base or get_backbone(cfg, dataset, split, out, stages)
         b = replace(base, model=copy.deepcopy(base.model))
-        tmf = TMF(b, feats, dataset.catalog.names, dataset.behaviors, TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, warm=cfg.warm, max_history=cfg.max_history, seed=cfg.seed))
+        tmf = TMF(b, feats, dataset.catalog.names, dataset.behaviors, TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, warm=cfg.warm, align=min(cfg.align, steps//4), max_history=cfg.max_history, seed=cfg.seed))
         warm = cfg.warm if tmf.level>=2 else 0
         if warm and not (resume and (out/f'{name}.progress.safetensors').exists()):     # a checkpoint already holds the warmed fusion
             with stages(f'warm up the fusion of {LABELS[name]}', warm) as tick: warm_fusion(tmf, dataset, split, warm, negatives=cfg.negatives, seed=cfg.seed, tick=tick)
