@@ -63,11 +63,11 @@ class Attend(nn.Module):
         self.q,self.k,self.v,self.o = nn.Linear(d_query, width), nn.Linear(d_key, width), nn.Linear(d_value, width), nn.Linear(width, width)
         self.sink, self.sink_value = nn.Parameter(torch.zeros(heads)), nn.Parameter(torch.randn(heads, d) if parts else torch.zeros(heads, d))
         self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(dropout)
-        nn.init.zeros_(self.v.weight); nn.init.zeros_(self.v.bias)
+        for zero in (self.v.weight, self.v.bias, self.o.bias): nn.init.zeros_(zero)
         if parts: self.start_from_similarity(parts)
 
     def start_from_similarity(self, parts:tuple[int,...])->None:
-        "Equal query and key weights; head h sees modality h mod len(parts), through rows of an orthogonal matrix that it shares with no other head"
+        "Equal query and key weights; head h sees modality h mod len(parts), through rows of an orthogonal matrix that are its own"
         d, w = self.q.out_features//self.heads, torch.zeros_like(self.q.weight)
         edges = [sum(parts[:k]) for k in range(len(parts)+1)]
         for m in range(len(parts)):

@@ -30,7 +30,7 @@ RUNGS = dict(text='easy', behavior='medium', amsa='hard', cma='hard') # rung -> 
 
 @dataclass(frozen=True)
 class TMFCfg:
-    "Settings of the model; what can be changed without retraining nothing"
+    "Settings of the model; all of them belong to the saved model"
     backbone:str='tiny'          # 'tiny', 'smollm2', a folder or a hub name
     depth:int|None=None          # first layers of the backbone only
     rung:str='cma'               # how much of TMF is switched on
