@@ -17,13 +17,14 @@ ORDER = ('popularity','graph','sasrec','fusion','text','behavior','amsa','cma')
 
 def read_rows(
     folder:str|Path='results/spine', # files written from runs
-)->dict[tuple[str,str,str],list[dict[str,Any]]]: # (dataset, candidates, backbone) -> rows in reading order
+)->dict[tuple[str,str,str,int],list[dict[str,Any]]]: # (dataset, candidates, backbone, seed) -> rows in reading order
     "Rows of the ladder, grouped by the questions they answered"
     out = {}
     for f in sorted(Path(folder).glob('*.json')):
-        r = load_json(f); lost = {'row','n','metrics','per_case','candidates_hash','seed','version','data_hash','hardware'} - set(r)
+        r = load_json(f); lost = {'row','model','n','metrics','per_case','dataset','candidates','backbone','candidates_hash','seed','version','data_hash','hardware','seconds','peak_mb'} - set(r)
         if lost: raise DataError(f'{f}, field {sorted(lost)[0]}: missing')
-        out.setdefault((r['dataset'], r['candidates'], r['backbone']), []).append(r)
+        if r['row'] not in ORDER: raise DataError(f'{f}, field row: {r["row"]!r} is not one of {ORDER}')
+        out.setdefault((r['dataset'], r['candidates'], r['backbone'], r['seed']), []).append(r)
     for k,rows in out.items():
         if len({r['candidates_hash'] for r in rows})>1: raise DataError(f'{folder}: the rows of {k} answered different questions and cannot be compared')
         rows.sort(key=lambda r: ORDER.index(r['row']))
