@@ -8,6 +8,7 @@ from tmf_nb.data.core import load_json, save_json
 def publish(run):
     "One file for each row of a run's table"
     m = load_json(Path(run)/"metrics.json")
+    m["settings"] |= {k: Path(v).name for k, v in m["settings"].items() if k in ("data", "posters", "image_features", "text_features") and v}   # names, not places
     for name, row in m["rows"].items():
         for k, s in row["sets"].items():
             save_json(root/"results"/"spine"/f"{m['dataset']}-{k}-{m['settings']['backbone']}-{name}-s{m['seed']}.json", dict(
