@@ -21,7 +21,7 @@ def process():
                 names = procs._def_names(c, set())
                 if not names: continue
                 c.directives_.pop("export")
-                self.nb.cells.insert(c.idx_, procs.mk_cell("".join(f'<a id="{n.lower() if "." in n else n}" class="definition"></a>' for n in names), cell_type="markdown"))
+                self.nb.cells.insert(c.idx_, procs.mk_cell("".join(f'<a id="{n.lower()}" class="definition"></a>' for n in names), cell_type="markdown"))
     drop = {"add_show_docs", "clean_show_doc", "exec_show_docs", "add_fold", "mv_exports"}
     usual = procs.FilterDefaults.base_procs
     procs.FilterDefaults.base_procs = lambda self: [ShowSource if p.__name__ == "add_show_docs" else p for p in usual(self) if p.__name__ == "add_show_docs" or p.__name__ not in drop]
@@ -69,6 +69,17 @@ def local_links():
     for css in out.rglob("*.css"):
         css.write_text(re.sub(r"@import (?:url\([^)]*\)|\"https?:[^\"]*\");?", "", css.read_text(encoding="utf-8")), encoding="utf-8")
 
+def dangling():
+    "Links between pages whose page or anchor is not there"
+    from urllib.parse import unquote
+    ids = {p: set(re.findall(r'\bid="([^"]+)"', p.read_text(encoding="utf-8"))) for p in out.rglob("*.html")}
+    for page in ids:
+        for href in set(re.findall(r'<a\b[^>]*?\bhref="([^"]+)"', page.read_text(encoding="utf-8"))):
+            if re.match(r"[a-z]+:", href): continue
+            to, _, anchor = unquote(href).partition("#"); to = (page.parent/to).resolve() if to else page
+            if to.is_dir(): to = to/"index.html"
+            if not to.exists() or (anchor and to in ids and anchor not in ids[to]): yield f"{page.relative_to(out)} -> {href}"
+
 def asked():
     "Addresses on other hosts that an open page would fetch by itself"
     tags = {u for p in out.rglob("*.html") for t in re.findall(r"<(?:script|link|img|iframe|source)\b[^>]*>", p.read_text(encoding="utf-8")) if 'rel="canonical"' not in t for u in re.findall(r'(?:src|href)="(https?://[^"]+)"', t)}
@@ -88,7 +99,8 @@ def main():
         for b in bad: print("formula not converted:", *b)
         local_links()
         if hosts := asked(): print("pages would ask other hosts for:", *sorted(hosts)[:5])
-        if bad or hosts: sys.exit(1)
+        if lost := sorted(dangling()): print("links that lead nowhere:", *lost[:10], sep="\n  ")
+        if bad or hosts or lost: sys.exit(1)
     print(f"{len(list(out.rglob('*.html')))} pages in {out.name}/; open {out.name}/index.html or run: make preview")
 
 if __name__ == "__main__": main()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DataError', 'write_atomic', 'save_json', 'load_json', 'digest', 'code_version', 'hardware', 'peak_mb', 'run_record',
-           'Stages']
+           'Stages', 'hub']
 
 # %% ../../nbs/1_data/00_core.ipynb #0003
 import os, sys, json, time, hashlib, platform, subprocess, importlib.metadata
@@ -153,3 +153,21 @@ class Stages:
             yield tick
         self.seconds[name] = self.seconds.get(name, 0.) + time.time()-t0
         if not self.quiet: print(f'{name}: {time.time()-t0:.1f} s', file=sys.stderr, flush=True)
+
+# %% ../../nbs/1_data/00_core.ipynb #0028
+@contextmanager
+def hub(
+    seconds:float=3., # how long the hub may take to pick up the phone
+)->Iterator[bool]:    # whether it did
+    "Hub calls inside use the cache and fail at once if no hub answers"
+    import socket
+    from urllib.parse import urlparse
+    from huggingface_hub import constants
+    at, before = urlparse(constants.ENDPOINT), constants.HF_HUB_OFFLINE
+    there = any(os.environ.get(k) for k in ('HTTPS_PROXY','https_proxy','ALL_PROXY','all_proxy'))   # a proxy answers for it
+    if not (before or there):
+        try: socket.create_connection((at.hostname, at.port or (443 if at.scheme=='https' else 80)), timeout=seconds).close(); there = True
+        except OSError: pass
+    constants.HF_HUB_OFFLINE = before or not there
+    try: yield there
+    finally: constants.HF_HUB_OFFLINE = before

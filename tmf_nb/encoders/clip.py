@@ -12,7 +12,7 @@ from typing import Any, Callable, Sequence
 import numpy as np, torch
 from torch import nn, Tensor
 from torch.nn import functional as F
-from ..data.core import DataError
+from ..data.core import DataError, hub
 from ..data.schema import Catalog, Pictures
 
 # %% ../../nbs/2_encoders/00_clip.ipynb #0006
@@ -70,8 +70,8 @@ def load_pretrained(
     import open_clip
     arch, _, weights = name.partition('/')
     if arch not in open_clip.list_models(): raise DataError(f'field encoder: open_clip knows no architecture {arch!r}; write name/weights, e.g. ViT-B-32/laion2b_s34b_b79k, or small')
-    os.environ.setdefault('HF_HUB_ETAG_TIMEOUT', '5'); os.environ.setdefault('HF_HUB_DOWNLOAD_TIMEOUT', '15')
-    try: model, _, prepare = open_clip.create_model_and_transforms(arch, pretrained=weights)
+    try:
+        with hub(): model, _, prepare = open_clip.create_model_and_transforms(arch, pretrained=weights)
     except Exception as e:
         raise DataError(f'field encoder: the weights {weights!r} of {arch} are neither a file here nor could a model hub be reached for them; use --encoder small, or bring features with --image-features FILE') from e
     model.requires_grad_(False).eval()

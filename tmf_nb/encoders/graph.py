@@ -55,7 +55,7 @@ class BehaviorPropagation(nn.Module):
         super().__init__()
         self.layers = layers
         self.pairs = [(row_mean(e[0], e[1], n_users, n_items), row_mean(e[1], e[0], n_items, n_users)) for e in edges]
-        self.hops = [(to_items.to_dense() @ to_people.to_dense()) for to_people,to_items in self.pairs] if n_items<=dense else None
+        self.hops = [(to_items @ to_people).to_dense() for to_people,to_items in self.pairs] if n_items<=dense else None
         self.weight = nn.Parameter(torch.zeros(len(edges)))   # w; ω after softmax
         self.conv = SimpleConv(aggr='sum')
 
@@ -174,10 +174,11 @@ def train_graph(
     split:Split,
     cfg:GraphCfg=GraphCfg(),
     tick:Callable|None=None, # called once an epoch with a note
+    edges:list[Tensor]|None=None, # instead of the data set's own, for ablations
 )->GraphEncoder:             # in eval mode
     "Train the encoder on training events only"
     torch.manual_seed(cfg.seed)
-    g = GraphEncoder(len(dataset.catalog), len(dataset.behaviors), behavior_edges(dataset, split.visible), len(dataset.log.user_ids), cfg)
+    g = GraphEncoder(len(dataset.catalog), len(dataset.behaviors), edges or behavior_edges(dataset, split.visible), len(dataset.log.user_ids), cfg)
     (items, behaviors, mask, target), y = event_questions(dataset, split.visible, cfg.max_history)
     opt = torch.optim.AdamW([dict(params=[g.table, g.prior, g.behavior], weight_decay=cfg.decay), dict(params=[g.recency, g.strength, g.spread.weight], weight_decay=0.)], lr=cfg.lr)
     batch = max(cfg.batch, min(1024, len(y)//80))

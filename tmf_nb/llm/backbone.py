@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterable, Sequence
 import numpy as np, torch
 from torch import nn, Tensor
 from torch.nn import functional as F
-from ..data.core import DataError, digest
+from ..data.core import DataError, digest, hub
 from ..data.schema import PLACEHOLDERS
 
 # %% ../../nbs/4_llm/00_backbone.ipynb #0006
@@ -248,8 +248,9 @@ def load_backbone(
     from transformers import AutoModelForCausalLM, AutoTokenizer
     where = _smollm2_folder() if name=='smollm2' else name
     try:
-        tok = AutoTokenizer.from_pretrained(where)
-        model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
+        with hub():
+            tok = AutoTokenizer.from_pretrained(where)
+            model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
     except (OSError, ValueError) as e:
         raise DataError(f'backbone {name!r}: it is not a folder here and no model hub could be reached for it; use tiny, smollm2 or a local folder') from e
     if depth:
