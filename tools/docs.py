@@ -1,11 +1,20 @@
 """The site, into _docs/: nbdev processes the notebooks, then Quarto renders them where it is installed, else smalldocs.
 
 With smalldocs, mathematics becomes MathML here and plotly.js is copied beside the pages, so that an open page asks no other host for anything."""
-import os, re, shutil, subprocess, sys
+import ast, os, re, shutil, subprocess, sys
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
 proc, out = root/"_proc", root/"_docs"
+
+def anchors(source):
+    "The names that nbdev may link to in an exported cell: functions and classes, the private ones too, and the methods as Class.method"
+    try: body = ast.parse("\n".join("pass" if l.lstrip().startswith(("%", "!")) else l for l in source.splitlines())).body
+    except SyntaxError: return []
+    defs, found = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef), []
+    for d in (n for n in body if isinstance(n, defs)):
+        found += [d.name] + [f"{d.name}.{m.name}" for m in getattr(d, "body", []) if isinstance(d, ast.ClassDef) and isinstance(m, defs)]
+    return found
 
 def process():
     """What nbdev_proc_nbs does, without asking for the quarto program.
@@ -18,7 +27,7 @@ def process():
         def begin(self):
             for c in reversed(list(self.nb.cells)):
                 if c.cell_type != "code" or not c.source or "export" not in c.directives_: continue
-                names = procs._def_names(c, set())
+                names = anchors(c.source)
                 if not names: continue
                 c.directives_.pop("export")
                 self.nb.cells.insert(c.idx_, procs.mk_cell("".join(f'<a id="{n.lower()}" class="definition"></a>' for n in names), cell_type="markdown"))
