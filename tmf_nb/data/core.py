@@ -111,13 +111,12 @@ def run_record(
     metrics:dict[str,Any], # hr1_all, hr1_valid, valid_ratio, ...
     data_hash:str,         # `Dataset.hash` of the data
     seconds:float,         # wall time
-    **more:Any,            # anything else worth keeping
+    **more:Any,            # anything else worth keeping; also what was noted when the run ended: version, hardware, date, ...
 )->dict[str,Any]:          # one JSON-ready record
     "One result with its circumstances: the content of one file in `results/`"
     if n<=0: raise DataError(f'{study}/{dataset}/{model}: a result over {n} cases is no result')
-    return dict(study=study, dataset=dataset, model=model, seed=seed, n=n, metrics=metrics, data_hash=data_hash,
-                seconds=round(seconds,2), peak_mb=round(peak_mb(),1), command=' '.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-                version=code_version(), hardware=hardware(), date=datetime.now(timezone.utc).isoformat(timespec='seconds'), **more)
+    now = dict(peak_mb=round(peak_mb(),1), command=' '.join([Path(sys.argv[0]).name, *sys.argv[1:]]), version=code_version(), hardware=hardware(), date=datetime.now(timezone.utc).isoformat(timespec='seconds'))
+    return dict(study=study, dataset=dataset, model=model, seed=seed, n=n, metrics=metrics, data_hash=data_hash, seconds=round(seconds,2)) | now | more
 
 # %% ../../nbs/1_data/00_core.ipynb #0024
 class Stages:

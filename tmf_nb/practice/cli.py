@@ -84,11 +84,11 @@ def recommend(a:argparse.Namespace)->None:
     if not have: raise DataError(f'{home}: no trained rung here yet; finish the run with --resume')
     rung = a.rung or have[-1]
     if rung not in have: raise DataError(f'field rung: {rung!r} is not one of {have}')
-    ds = load_data(RunCfg(**load_json(home/'run.json')['settings']))
+    cfg = RunCfg(**load_json(home/'run.json')['settings']); ds = load_data(cfg)
     by_text = {str(k):u for k,u in ds.log.user_index.items()}
     if a.user not in by_text: raise DataError(f'field user: {a.user!r} is not a user of {ds.name}')
     u = by_text[a.user]
-    case = next((c for c in CandidateSet.load(home/'candidates-test.parquet').cases if c.user==u), None)
+    case = next((c for c in CandidateSet.load(home/'candidates-test.parquet').cases if c.user==u), None) or _own(ds, cfg, u)
     tmf = TMF.from_pretrained(home/rung)
     log, s, names = ds.log, ds.log.of(u), ds.catalog.names
     history = case.history if case else tuple(zip(log.items[s].tolist(), log.behaviors[s].tolist()))[-tmf.cfg.max_history:]
@@ -99,12 +99,18 @@ def recommend(a:argparse.Namespace)->None:
         if odd: raise DataError(f'field candidates: unknown item {odd[0]!r}')
         cand = [ids[x] for x in a.candidates.split(',')]
     elif case: cand = list(case.candidates)
-    else: raise DataError(f'field candidates: user {a.user!r} has no saved test question in this run; name the candidates with --candidates ID,ID,...')
+    else: raise DataError(f'field candidates: user {a.user!r} has no {ds.behaviors[ds.target]} with enough before it to ask about; name the candidates with --candidates ID,ID,...')
     print(f'{ds.name}, user {a.user}, {tmf.name}\nhistory:')
     for i,b in history: print(f'  {ds.behaviors[b]:10s} {names[i]}')
     print(f'next to {ds.behaviors[ds.target]}, out of {len(cand)} candidates:')
     for k,(i,p) in enumerate(tmf.recommend(history, cand, ds.target, a.k), 1): print(f'  {k}. {names[i]}  ({p:.0%})' + ('   <- what the user really chose' if i==truth else ''))
     if truth is not None: print(f'the user really chose: {names[truth]}')
+
+def _own(ds:Any, cfg:Any, u:int)->Any: # -> Case or None
+    "The test question of a user whom the run did not sample, drawn by the same rule"
+    from tmf_nb.data.candidates import draw, leave_last_out
+    rows = leave_last_out(ds).test; rows = rows[rows[:,0]==u]
+    return draw(ds, rows, cfg.negatives, cfg.seed, 'test', cfg.max_history).cases[0] if len(rows) else None
 
 def check(a:argparse.Namespace)->None:
     "`tmf_nb check`"

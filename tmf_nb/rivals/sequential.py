@@ -46,7 +46,7 @@ class SASRecCfg:
 
 class SASRec(nn.Module):
     "Self-attentive sequential recommender over ids (Kang and McAuley, 2018), behaviours added"
-    name = 'SASRec (ids only, 60 s)'
+    name = 'SASRec (ids only)'
     def __init__(self, n_items:int, n_behaviors:int, cfg:SASRecCfg=SASRecCfg()):
         super().__init__()
         self.cfg = cfg
