@@ -122,9 +122,10 @@ def check(a:argparse.Namespace)->None:
 
 def storefront(a:argparse.Namespace)->None:
     "`tmf_nb storefront`"
-    from tmf_nb.data.storefront import PRESETS, make_storefront
+    from tmf_nb.data.goods import PRESETS
+    from tmf_nb.data.storefront import make_storefront
     if a.preset not in PRESETS: raise DataError(f'field preset: {a.preset!r} is not one of {list(PRESETS)}')
-    s = make_storefront(a.preset, seed=a.seed); s.save(a.out); print(s.dataset(), f'written to {a.out}')
+    s = make_storefront(a.preset, seed=a.seed); s.save(a.out); print(s.dataset(), f'written to {a.out}; README.md there is its data card', sep='\n')
 
 def main(argv:Sequence[str]|None=None)->int: # exit status
     "The program `tmf_nb`; a `DataError` becomes one message and exit status 2"
