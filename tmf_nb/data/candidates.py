@@ -111,7 +111,7 @@ class CaseMaker:
         negatives:int=10,        # wrong answers a case
         max_history:int=10,      # events shown
         visible:np.ndarray|None=None, # (E,) bool: show no other events (training)
-        kind:str='random',       # 'random': anything on the answer's shelf; 'hard': its group first
+        kind:str='random',       # 'random': anything on the answer's shelf; 'hard': anything in its group on that shelf
         repeat:bool=False,       # the questions are repeats: show what was done with the item up to its last purchase
     ):
         if kind not in ('random','hard'): raise DataError(f"field kind: {kind!r} is neither 'random' nor 'hard'")
@@ -125,15 +125,11 @@ class CaseMaker:
         item:int,                      # the right answer
         taken:set[int]|frozenset[int], # items that may not be drawn
         rng:np.random.Generator,
-    )->list[int]:                      # `negatives` distinct items, uniform over the rest of the shelf; kind 'hard': over the rest of the group as far as it goes
+    )->list[int]:                      # `negatives` distinct items, uniform over the rest of the shelf; kind 'hard': over the rest of the group
         "Draw wrong answers"
-        out = {}
-        if self.kind=='hard':
-            for i in rng.permutation(self.group[item]).tolist():
-                if i not in taken and i!=item and len(out)<self.negatives: out[i] = None
-        pool = self.shelf[item]
+        out, pool = {}, (self.group if self.kind=='hard' else self.shelf)[item]
         if len(pool)-len(taken)-1 < self.negatives and sum(i not in taken and i!=item for i in pool.tolist()) < self.negatives:
-            raise DataError(f'{self.dataset.name}: a user has touched {len(taken)} items, and of the {len(pool)} that are sold beside item {self.dataset.catalog.frame.item_id[item]!r} too few are left: {self.negatives} non-interacted candidates cannot be drawn')
+            raise DataError(f'{self.dataset.name}: a user has touched {len(taken)} items, and of the {len(pool)} on the {"group" if self.kind=="hard" else "shelf"} of item {self.dataset.catalog.frame.item_id[item]!r} too few are left: {self.negatives} non-interacted candidates cannot be drawn')
         while len(out)<self.negatives:
             for i in pool[rng.integers(len(pool), size=2*self.negatives)].tolist():
                 if i not in taken and i!=item and i not in out:

@@ -42,8 +42,9 @@ class Oracle:
     def __init__(self,
         shop:Storefront,
         see:Iterable[str]=SIGHTS, # what it may see: a subset of text, behavior, image, graph
+        window:int=10,            # events that a history was cut to
     ):
-        self.shop, self.see = shop, _sight(see)
+        self.shop, self.see, self.window = shop, _sight(see), window
         self.name = 'oracle seeing '+('+'.join(s for s in SIGHTS if s in self.see) or 'nothing')
         t, T = shop.truth, {k: np.exp(v) for k,v in shop.tables.items()}
         text, image, graph = (m in self.see for m in ('text','image','graph'))
@@ -68,11 +69,11 @@ class Oracle:
 
     def likelihood(self,
         sig:int,          # signature
-        outcome:int|None, # None: not seen
+        outcome:int,      # the strongest behaviour
     )->np.ndarray:        # over profiles, flattened and broadcast to (z, w, v, g)
         "p(what is seen of one considered item | profile)"
         if (sig,outcome) not in self._done:
-            w = SHARE if outcome is None else SHARE*OUTCOME[:,outcome]
+            w = SHARE*OUTCOME[:,outcome]
             x = sum(w[k]*_product([f[k,sig] for f in self.factors]) for k in range(4) if w[k])
             self._done[sig,outcome] = np.broadcast_to(x, self.shape).astype(np.float32).ravel()
         return self._done[sig,outcome]
@@ -82,14 +83,32 @@ class Oracle:
         "How many missions, personas for words, personas for looks, crowds"
         return (self.shop.interest.shape[1], *(self.shop.tables[k].shape[1] for k in ('words','looks','crowd')))
 
-    def profiles(self, case:Case)->np.ndarray: # (z, w, v, g)
+    def profiles(self,
+        case:Case, # its history is read
+    )->np.ndarray: # (z, w, v, g), sums to one
         "What the history says about who this is"
-        x = np.zeros(int(np.prod(self.shape)))
-        for i,o in considered(case.history): x += np.log(self.likelihood(self.sig[i], o if 'behavior' in self.see else None))
-        x = np.exp(x-x.max())
+        seen = considered(case.history)
+        if 'behavior' in self.see:
+            x = sum((np.log(self.likelihood(self.sig[i], o)) for i,o in seen), np.zeros(int(np.prod(self.shape))))
+            x = np.exp(x-x.max())
+        else:
+            full = len(case.history)>=self.window
+            room = {0: np.ones(int(np.prod(self.shape)))}                                     # events so far -> probability of the items so far
+            for n,(i,_) in enumerate(seen[::-1], 1):
+                new, oldest = {}, n==len(seen)
+                for e,p in room.items():
+                    for o in range(3):
+                        k = e+o+1
+                        if oldest and (k>=self.window)==full: k = -1                           # the oldest item fills the window, or all of it fits
+                        elif oldest or k>=self.window: continue
+                        new[k] = new.get(k, 0.) + p*self.likelihood(self.sig[i], o)
+                top = max(p.max() for p in new.values()); room = {k: p/top for k,p in new.items()}
+            x = room[-1]
         return (x/x.sum()).reshape(self.shape)
 
-    def score(self, cases:Sequence[Case])->np.ndarray: # (n, C), rows sum to one
+    def score(self,
+        cases:Sequence[Case], # new targets, see `ceiling`
+    )->np.ndarray:            # (n, C), rows sum to one
         "Scorer: the probability of each candidate"
         out = []
         for n,c in enumerate(cases):
@@ -101,6 +120,7 @@ class Oracle:
 
     def _check(self, n:int, c:Case)->None:
         t, row = self.shop, f'case {n+1} (user {c.user})'
+        if len(c.history)>self.window: raise DataError(f'{row}, field history: {len(c.history)} events do not fit into a window of {self.window}')
         if c.target!=2: raise DataError(f'{row}, field target: ceilings are for purchases, not for {BEHAVIORS[c.target]!r}')
         shown = {i for i,_ in c.history}; again = shown & set(c.candidates)
         if again: raise DataError(f'{row}, field candidates: item {t.items.item_id[min(again)]!r} is in the history; ceilings are for targets that are new to the shopper')
@@ -137,9 +157,10 @@ class Ceiling:
 def ceiling(self:Storefront,
     cases:Sequence[Case],       # new targets on one shelf, as `draw` makes them from this shop
     see:Iterable[str]=SIGHTS,   # what may be seen: a subset of text, behavior, image, graph
+    window:int=10,              # events that the histories were cut to (`max_history` of `draw`)
 )->Ceiling:
     "The Bayes-optimal HitRate@1, exact given the generator"
-    o = Oracle(self, see)
+    o = Oracle(self, see, window)
     return Ceiling(o.see, o.score(cases), np.array([c.answer for c in cases]))
 
 # %% ../../nbs/1_data/07_ceiling.ipynb #0026
@@ -183,7 +204,7 @@ def paper_stories()->tuple[Storefront,list[Story]]:
     lover = int(shop.taste['colour'][:,shop.codes['colour'][t.index[t.colour=='pink'][0]]].argmax())
     here = t[(t.collection==2) & (t.category=='shorts') & (t.audience=='junior')]
     one = here[(here['product']==here['product'].min()) & (here.community==0)]; two = here[(here['product']!=here['product'].min()) & (here.community==0)]
-    ride = [(i,o) for i,o in zip(find(3,2,category='helmet',audience='junior',colour='pink',community=0)+find(2,2,category='bicycle',audience='junior',colour='pink',community=0), (1,0,2,1,2))]
+    ride = [(i,o) for i,o in zip(find(3,2,category='helmet',audience='junior',colour='pink',community=0)+find(2,2,category='bicycle',audience='junior',colour='pink',community=0), (1,0,2,1,1))]
     pink = one.index[one.colour=='pink'][0]; other = one.index[one.colour!='pink'].tolist()+two.index[two.colour!='pink'].tolist()
     a = _story(shop, "A child's colourful bike gear: which shorts?", 'modality-specific preference', _case(shop, ride, pink, other[:10]), 'image')
     build = [(i,o) for i,o in zip(find(3,2,category='desktop',audience='gaming')+find(2,2,category='monitor',audience='gaming'), (0,0,0,0,0))]
@@ -199,10 +220,11 @@ def found_stories(
 )->list[Story]:           # one for each principle
     "The clearest case of each principle"
     a = np.array([c.answer for c in cases]); at = lambda see: shop.ceiling(cases, see).posterior[np.arange(len(a)), a]
-    full, words = at(SIGHTS), {m: at(set(SIGHTS)-{m}) for m in ('image','graph','text')}
-    one = int((full-words['image']).argmax())
-    o = Oracle(shop); sure = np.array([o.profiles(c).max() for c in cases]); two = int((sure*(full>.5)).argmax())
+    full, less = at(SIGHTS), {m: at(set(SIGHTS)-{m}) for m in ('image','graph','text')}
+    one = int((full-less['image']).argmax())
+    o = Oracle(shop); sure = np.array([o.profiles(c).max() for c in cases]); two = int((sure*(full-less['graph']>.2)).argmax())
     cat = shop.codes['category']
-    new = np.array([cat[c.item] not in {cat[i] for i,b in c.history if b==2} and any(b==2 for _,b in c.history) for c in cases]); three = int((full*new).argmax())
+    new = np.array([cat[c.item] not in {cat[i] for i,b in c.history if b==2} and any(b==2 for _,b in c.history) for c in cases]); three = int((new*(full-less['text'])).argmax())
+    if not (sure*(full-less['graph']>.2)).any() or not new.any(): raise DataError('field cases: none of them shows a consistent profile or a new category; give more')
     return [_story(shop, 'Only the picture tells', 'modality-specific preference', cases[one], 'image'), _story(shop, 'Always the same person', 'consistent profile', cases[two], 'graph'),
             _story(shop, 'Never bought before', 'intent awareness', cases[three], 'text')]

@@ -83,6 +83,10 @@ class StorefrontCfg:
             if d not in DEPARTMENTS: raise DataError(f'storefront, field departments: {d!r} is not one of {list(DEPARTMENTS)}')
         for f,(least,most) in dict(categories=(2,8), audiences=(1,4), collections=(2,8), products=(1,24), looks=(1,8), crowds=(1,50), users=(1,10**7), events=(10,10**4), personas=(1,64), side=(16,1024)).items():
             if not least<=getattr(self, f)<=most: raise DataError(f'storefront, field {f}: {getattr(self, f)} is not between {least} and {most}')
+        if self.collections*self.products>60: raise DataError(f'storefront, field products: {self.products} in each of {self.collections} collections are more than the 60 that a cell can tell apart')
+        if self.collections*self.looks>40: raise DataError(f'storefront, field looks: {self.looks} in each of {self.collections} collections are more than the 40 that a category can tell apart')
+        for f in ('text','image','graph','skew'):
+            if not getattr(self, f)>=0: raise DataError(f'storefront, field {f}: {getattr(self, f)} is negative')
         if not 0<=self.no_picture<=1: raise DataError(f'storefront, field no_picture: {self.no_picture} is not a share')
 
     @property
@@ -94,7 +98,7 @@ def _paper(dep:str, products:int, looks:int, crowds:int, users:int, events:float
     "A one-department storefront at a size of the paper's Table 1"
     return StorefrontCfg(f'storefront-{dep.lower()}', (dep,), 8, 4, 3, products, looks, crowds, users, events)
 
-PRESETS = dict(tiny=StorefrontCfg('storefront-tiny', categories=2, audiences=1, products=2, looks=2, crowds=2, users=60, no_picture=.02), demo=StorefrontCfg(),
+PRESETS = dict(tiny=StorefrontCfg('storefront-tiny', categories=2, audiences=1, products=2, looks=3, crowds=2, users=60, no_picture=.02), demo=StorefrontCfg(),
                electronics=_paper('Electronics', 12, 7, 6, 5_091, 23), pets=_paper('Pets', 13, 5, 4, 17_228, 20), sports=_paper('Sports', 10, 6, 5, 4_488, 24))
 TABLE1 = dict(electronics=(48_270, 5_091, 23), pets=(25_007, 17_228, 20), sports=(28_558, 4_488, 24))   # items, users, mean length: paper, Table 1
 
@@ -120,7 +124,8 @@ def item_truth(
     for d,dep in enumerate(cfg.departments):
         for cat in lv['category'][d*cfg.categories:(d+1)*cfg.categories]:
             m = cfg.collections*cfg.looks
-            looks = list(enumerate(zip(_cycle(8, m, rng), _cycle(5, m, rng), _cycle(4, m, rng))))
+            looks = list(zip(_cycle(8, m, rng), _cycle(5, m, rng), _cycle(4, m, rng)))
+            while len(set(looks))<m: looks = list(zip(_cycle(8, m, rng), _cycle(5, m, rng), _cycle(4, m, rng)))     # each look once in a category
             for aud in lv['audience'][d*cfg.audiences:(d+1)*cfg.audiences]:
                 n = cfg.collections*cfg.products
                 cell = []                                           # a brand, material and size once in a cell
@@ -130,7 +135,7 @@ def item_truth(
                 for k,(b,m,s) in enumerate(cell):
                     c = k//cfg.products
                     price = round(rng.lognormal(3.2, .5))+.9
-                    for (l,(co,pa,st)),g in product(looks[c*cfg.looks:(c+1)*cfg.looks], range(cfg.crowds)):
+                    for (l,(co,pa,st)),g in product(list(enumerate(looks))[c*cfg.looks:(c+1)*cfg.looks], range(cfg.crowds)):
                         rows.append((dep, cat, aud, BRANDS[b], lv['material'][m], SIZES[s], lv['colour'][co], PATTERNS[pa], STYLES[st], g, c, made, l, price))
                     made += 1
     t = pd.DataFrame(rows, columns=['department','category','audience','brand','material','size','colour','pattern','style','community','collection','product','look','price'])
@@ -234,7 +239,7 @@ def draw_item(
     colour:str,   # its colour
     pattern:str,  # what is on it
     style:str,    # how it is drawn: minimal (bare), comic (thick line), glossy (highlights), neon (halo)
-    seed:Sequence[int]=(0,), # pose and backdrop
+    seed:Sequence[int]=(0,), # pose, backdrop and the exact shade
     side:int=96,  # pixels
 ):                # -> PIL.Image, RGB
     "Draw one item"
@@ -262,7 +267,8 @@ class DrawnPictures(Mapping):
     def __init__(self,
         truth:pd.DataFrame,      # from `item_truth`
         names:Sequence[str],     # file name of each item, '' for none
-        seed:int, side:int=96,
+        seed:int,                # of poses and backdrops
+        side:int=96,             # pixels
     ):
         self.seed,self.side,self._done = seed,side,{}
         self._looks = list(zip(*(truth[f] for f in ('category','colour','pattern','style'))))

@@ -12,8 +12,8 @@ from typing import Any, Sequence
 import numpy as np, pandas as pd
 from .core import DataError
 from .goods import StorefrontCfg
-from .storefront import Storefront, _STRAY, simulate, _ids, _interest
-from .schema import Pictures
+from .storefront import Storefront, simulate, _ids, _interest
+from .schema import Dataset, Pictures
 
 # %% ../../nbs/1_data/08_real_goods.ipynb #0006
 COLUMNS = ('id','title','category','description','image','parent','color','price')
@@ -66,11 +66,14 @@ def real_storefront(
     pictures:str|Path|Any,   # where the images are: a folder, a zip, or a mapping
     users:int=6000,          # shoppers
     events:float=30.,        # of a shopper, on average
-    collections:int=3, crowds:int=3, personas:int=8,
+    collections:int=3,       # collections; each shopper has yet to see one
+    crowds:int=3,            # taste communities, and so listings of each photo
+    personas:int=8,          # kinds of taste in words, and in colours
     seed:int=0,
-    name:str='photos-simulated',
+    name:str='photos-simulated', # of the data set; it has to say `simulated`
 )->Storefront:               # real pictures and texts, simulated behaviour
     "Simulated shoppers in a catalog of real photographs"
+    if 'simulated' not in name: raise DataError(f'field name: {name!r} does not say that the behaviour is simulated')
     stream = lambda k: np.random.default_rng([seed, 17, k]); rng = stream(0)
     t = photos.assign(category=_merge(photos.category, 14*collections//crowds))
     t['material'] = [next((m for m in MATERIALS if m in x.lower()), 'other') for x in t.description]
@@ -85,6 +88,9 @@ def real_storefront(
     t['look'] = t.groupby('product').cumcount(); t['audience'] = ''; t['department'] = t.category.str.split('/').str[0]
     t = pd.concat([t.assign(community=g) for g in range(crowds)]).iloc[rng.permutation(len(t)*crowds)].reset_index(drop=True)
     t['variant'] = t.groupby('product').cumcount()+1
+    n = t.groupby(['category','collection']).size().unstack(fill_value=0).reindex(columns=range(collections), fill_value=0).stack()
+    if n.min()<11: raise DataError(f'field category: {n.idxmin()[0]!r} has {n.min()} listings in collection {n.idxmin()[1]}, too few for eleven candidates; use fewer collections')
+    if t.duplicated(['product','colour','community']).any(): raise DataError(f"field color: product {t.parent[t.duplicated(['product','colour','community'])].iloc[0]!r} comes twice in the same colour")
     lv = {f: tuple(sorted(t[f].unique())) for f in ('category',*_REAL)}
     r = stream(2); taste = {f: r.permuted(np.tile(np.linspace(1,-1,len(lv[f])), (personas,1)), axis=1) for f in ('material','price_band','colour')} | dict(community=np.eye(crowds))
     cats = [c for c in lv['category']]; todo = []
@@ -95,11 +101,12 @@ def real_storefront(
     inside = {c: m.department for m in todo.itertuples() for c in (*m.look,)}
     cells = sorted(set(zip(t.category, t.audience)))
     interest = np.stack([_interest(todo.iloc[[z]], cells, dict.fromkeys(inside, todo.department[z]))[:,0] for z in range(len(todo))], 1)
+    source = Pictures(pictures); pictures = {n: source.raw(n) for n in photos.image}
     ids = _ids('i', len(t)); t.insert(0, 'item_id', ids)
     items = pd.DataFrame(dict(item_id=ids, title=t.title+' no. '+t.variant.astype(str), brand='', categories=t.category.str.replace('/',' > '), description=(t.description+t.price_band.map({'unknown':'', 'low':' Low price.', 'middle':' Middle price.', 'high':' High price.'})).str.strip(), image=t.image,
                               shelf=t.collection.map('collection {}'.format), group=t.category))
     shop = Storefront(StorefrontCfg(name, users=users, events=events, personas=personas, collections=collections, crowds=crowds, seed=seed), items, t, taste, todo,
                       {f: pd.Categorical(t[f], categories=v).codes.astype(int) for f,v in lv.items()}, interest, {f:w for f,(_,w) in _REAL.items()} | dict(category=0.),
-                      {f:frozenset(s) for f,(s,_) in _REAL.items()} | dict(category=frozenset({'text','image'})), pictures, name, about='The pictures, texts and prices are those of the catalog it was made from and keep its licence; who bought what is simulated.')
+                      {f:frozenset(s) for f,(s,_) in _REAL.items()} | dict(category=frozenset({'text','image'})), pictures, name, about='The pictures, texts and prices are those of the catalog it was made from and keep its licence; who bought what is simulated.', maker='real_storefront')
     shop.profile, shop.trace = simulate(shop, users, events, stream(3)); shop.user_ids = _ids('u', users)
     return shop

@@ -21,7 +21,7 @@ from .goods import DEPARTMENTS, FACTORS, MODALITIES, PRESETS, DrawnPictures, Sto
 # %% ../../nbs/1_data/03_storefront.ipynb #0006
 BEHAVIORS = ('view','cart','purchase')
 ROLES = ('reject','browse','rival','choice')
-SHARE = np.array([.2,.25,.15,.4])          # how often each role is played
+SHARE = np.array([.3,.25,.1,.35])          # how often each role is played
 PULL = np.array([-.7,0.,.5,1.])            # how taste counts in it: a reject is picked to be disliked, a browse for no reason
 OUTCOME = np.array([[1.,0,0],              # (role, outcome): P(the strongest behaviour | role)
                     [.9,.1,0],
@@ -39,7 +39,9 @@ MISSIONS = dict(   # department -> name: (categories looked at, categories bough
             'go to the gym': (('dumbbell','bottle'), ('shoe','dumbbell')), 'play a match': (('ball','paddle'), ('bottle','ball'))})
 _STRAY = .15         # how often anything else in the shop catches the eye
 
-def missions(cfg:StorefrontCfg)->pd.DataFrame: # one row a mission: department, name, audience, look, buy
+def missions(
+    cfg:StorefrontCfg, # departments, categories and audiences decide
+)->pd.DataFrame: # one row a mission: department, name, audience, look, buy
     "The missions that this shop can serve"
     lv, out = levels(cfg), []
     for d,dep in enumerate(cfg.departments):
@@ -77,6 +79,7 @@ class Storefront:
     pictures:Any=None             # a source for `Pictures`
     name:str='storefront'
     about:str='Nobody real is in it, and no shop: brands, people and purchases are invented, pictures are drawn.'
+    maker:str='make_storefront'   # the function that made it
     profile:pd.DataFrame|None=None # one row a shopper: mission, words, looks, crowd, collection yet to be seen
     trace:pd.DataFrame|None=None  # the events as numbers, with step and role of each; see `simulate`
     user_ids:list[str]|None=None
@@ -124,7 +127,8 @@ def _softmax(x:np.ndarray, group:np.ndarray)->np.ndarray:
 def _pick(logp:np.ndarray, group:np.ndarray, want:np.ndarray, persona:np.ndarray, role:np.ndarray, rng:np.random.Generator)->np.ndarray:
     "Draw one member of group `want` for each row, with the log-probabilities (roles, personas, members) of `role` and `persona`"
     order = np.argsort(group, kind='stable'); size = np.bincount(group, minlength=want.max()+1); first = np.cumsum(size)-size
-    j = np.minimum(np.arange(size.max()), size[want][:,None]-1)                      # short groups repeat their last member ...
+    j = np.minimum(np.arange(size.max()), np.maximum(size[want][:,None]-1, 0))                      # short groups repeat their last member ...
+    if not size[want].min(): raise DataError(f'storefront: group {int(want[size[want]==0][0])} is empty, nothing can be drawn from it')
     at = order[first[want][:,None]+j]
     x = logp[role[:,None], persona[:,None], at] + rng.gumbel(size=at.shape)
     x[np.arange(size.max())>=size[want][:,None]] = -np.inf                            # ... which is never drawn
@@ -248,29 +252,33 @@ def probe(
     groups:np.ndarray,   # (I,) rows of one group are never in training and test both
     C:float=1.,          # inverse strength of the penalty
     scale:bool=True,     # standardise the columns first; not for word counts, where it would shout rare words
-)->float:
-    "Out-of-fold accuracy of logistic regression"
+    train:tuple[np.ndarray,np.ndarray]|None=None, # features and levels to learn from, if not from the other groups
+)->float:                # accuracy, between 0 and 1
+    "Logistic regression, tested on rows it has not learned from"
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_predict
     from sklearn.preprocessing import StandardScaler
     from sklearn.pipeline import make_pipeline
-    return float((cross_val_predict(make_pipeline(*[StandardScaler()]*scale, LogisticRegression(max_iter=300, C=C)), X, y, groups=groups, cv=GroupKFold(4))==y).mean())
+    m = make_pipeline(*[StandardScaler()]*scale, LogisticRegression(max_iter=300, C=C))
+    return float(((m.fit(*train).predict(X) if train else cross_val_predict(m, X, y, groups=groups, cv=GroupKFold(4)))==y).mean())
 
 @patch
 def probes(self:Storefront,
     dataset:Dataset,
     visible:np.ndarray,  # (E,) bool: events that training may use
+    other:'Storefront|None'=None, # a drawn shop with other pictures, from which the reader of pixels learns
 )->pd.DataFrame:         # rows text, image, graph, chance; a column for each factor
     "Who can read which fact; chance is naming the commonest level of the item's category"
     t, X = self.truth, readers(dataset, visible)
+    Z = np.array([pixel_features(Pictures(other.pictures).open(n)) for n in other.items.image]) if other else None
     known = lambda f: (t.groupby('category')[f].agg(lambda x: x.value_counts().iloc[0]).sum() if f!='category' else t.category.value_counts().iloc[0])/len(t)
-    return pd.DataFrame({f: {m: probe(x, y, t['product'].to_numpy(), dict(text=10., image=.05, graph=1.)[m], m!='text') for m,x in X.items()} | dict(chance=known(f)) for f,y in self.codes.items()})
+    return pd.DataFrame({f: {m: probe(x, y, t['product'].to_numpy(), dict(text=10., image=.05, graph=1.)[m], m!='text', (Z, other.codes[f]) if other and m=='image' else None) for m,x in X.items()} | dict(chance=known(f)) for f,y in self.codes.items()})
 
 # %% ../../nbs/1_data/03_storefront.ipynb #0046
 CARD = '''# {name}
 
 A simulated shop of the book tmf_nb: {items:,} items, {users:,} shoppers, {events:,} events ({kinds}). Made by
-`make_storefront` from the configuration in dataset.json, seed {seed}; the same configuration gives the same bytes.
+`{maker}` from the configuration in dataset.json, seed {seed}; the same configuration gives the same bytes.
 
 | file | rows are | a model may read it |
 |---|---|---|
@@ -281,7 +289,7 @@ A simulated shop of the book tmf_nb: {items:,} items, {users:,} shoppers, {event
 | profiles.parquet | every shopper's mission and personas | no |
 
 {about}
-Made to ask which modality a recommender uses: each fact is visible in one modality only, tastes are sums, and shoppers do not change. It says nothing about
+Made to ask which modality a recommender uses: each fact of taste is written in one modality only, tastes are sums, and shoppers do not change. It says nothing about
 how people shop, and a score on it is not a score on a real catalogue. Target: the last purchase of each shopper, from the shelf they
 have not seen.
 '''
@@ -298,6 +306,6 @@ def save(self:Storefront,
     with write_atomic(folder/'images.zip') as p, zipfile.ZipFile(p, 'w') as z:
         for n in self.pictures: z.writestr(zipfile.ZipInfo(n), self.pictures[n])       # PNG is compressed already; a fixed date keeps the bytes
     n = e.behavior.value_counts()
-    with write_atomic(folder/'README.md') as p: p.write_text(CARD.format(name=self.name, about=self.about, items=len(self.items), users=len(self.user_ids), events=len(e), kinds=', '.join(f'{n[b]:,} {b}' for b in BEHAVIORS), behaviors=', '.join(BEHAVIORS), seed=self.cfg.seed), encoding='utf-8')
-    save_json(folder/'dataset.json', dict(name=self.name, behaviors=BEHAVIORS, target='purchase', storefront=asdict(self.cfg)))
+    with write_atomic(folder/'README.md') as p: p.write_text(CARD.format(name=self.name, about=self.about, maker=self.maker, items=len(self.items), users=len(self.user_ids), events=len(e), kinds=', '.join(f'{n[b]:,} {b}' for b in BEHAVIORS), behaviors=', '.join(BEHAVIORS), seed=self.cfg.seed), encoding='utf-8')
+    save_json(folder/'dataset.json', dict(name=self.name, behaviors=BEHAVIORS, target='purchase', **{self.maker.removeprefix('make_'): asdict(self.cfg)}))
     return folder

@@ -35,6 +35,7 @@ def parser()->argparse.ArgumentParser:
     c.add_argument('folder'); c.add_argument('--posters')
     s = sub.add_parser('storefront', help='write a Storefront as a folder of tables and pictures')
     s.add_argument('--preset', default='demo'); s.add_argument('--seed', type=int, default=0); s.add_argument('--out', required=True)
+    s.add_argument('--photos', help='folder with catalog.csv and images.zip: real photographs, simulated behaviour'); s.add_argument('--users', type=int, default=6000, help='shoppers, with --photos')
     return p
 
 def _settings(p:argparse.ArgumentParser)->None:
@@ -125,7 +126,11 @@ def storefront(a:argparse.Namespace)->None:
     from tmf_nb.data.goods import PRESETS
     from tmf_nb.data.storefront import make_storefront
     if a.preset not in PRESETS: raise DataError(f'field preset: {a.preset!r} is not one of {list(PRESETS)}')
-    s = make_storefront(a.preset, seed=a.seed); s.save(a.out); print(s.dataset(), f'written to {a.out}; README.md there is its data card', sep='\n')
+    if a.photos:
+        from tmf_nb.data.realgoods import read_photos, real_storefront
+        s = real_storefront(read_photos(a.photos), Path(a.photos)/'images.zip', users=a.users, seed=a.seed)
+    else: s = make_storefront(a.preset, seed=a.seed)
+    s.save(a.out); print(s.dataset(), f'written to {a.out}; README.md there is its data card', sep='\n')
 
 def main(argv:Sequence[str]|None=None)->int: # exit status
     "The program `tmf_nb`; a `DataError` becomes one message and exit status 2"

@@ -101,7 +101,7 @@ def judge(
 # %% ../../nbs/7_practice/00_run.ipynb #0013
 LABELS = dict(oracle='best possible (Bayes)', popularity='most popular', graph='graph encoder alone', sasrec='SASRec', fusion='fusion alone (probe)', text='text-only LLM', behavior='+ behaviour tokens', amsa='+ item tokens (AMSA)', cma='+ CMA layers (full TMF)')
 
-SEES = dict(text={'text'}, behavior={'text','behavior'}, amsa=SIGHTS, cma=SIGHTS)      # what a rung could use at best, by content
+SEES = dict(text={'text','behavior'}, behavior={'text','behavior'}, amsa=SIGHTS, cma=SIGHTS)      # what a rung could use at best, by content: the easy prompt, too, has the words for behaviours
 
 def start(
     cfg:RunCfg,
@@ -219,7 +219,7 @@ def records(
             out[f"{result['dataset']}-{k}-{cfg['backbone']}-{row}-s{result['seed']}.json".replace('/','_')] = run_record(
                 study, result['dataset'], r['label'], result['seed'], s['metrics']['n'], s['metrics'], result['data_hash'], result['seconds'],
                 row=row, candidates=k, candidates_hash=result['candidates'][k], backbone=cfg['backbone'], per_case=s['per_case'], named=s.get('named'), examples=s.get('examples'), train_seconds=r['seconds'],
-                steps=r.get('steps'), settings=cfg, sources=result['sources'], stages=result['stages'], **{f:result[f] for f in ('command','version','hardware','peak_mb','date') if f in result})
+                steps=r.get('steps'), ceilings=r.get('ceilings', {}).get(k), settings=cfg, sources=result['sources'], stages=result['stages'], **{f:result[f] for f in ('command','version','hardware','peak_mb','date') if f in result})
     return out
 
 # %% ../../nbs/7_practice/00_run.ipynb #0017
