@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STEPS', 'BATCH', 'MICRO', 'LR', 'LABELS', 'SEES', 'RunCfg', 'command_of', 'the_shop', 'load_data', 'questions',
-           'judge', 'start', 'tiny_for', 'run', 'records', 'show']
+           'judge', 'item_features', 'Ladder', 'start', 'tiny_for', 'climb', 'run', 'records', 'show']
 
 # %% ../../nbs/7_practice/00_run.ipynb #0003
 import copy, os, shutil, sys, time
@@ -99,10 +99,66 @@ def judge(
     return dict(metrics=out, per_case=[round(float(h),4) for h in hit], **({} if chosen is None else dict(named=[int(c) for c in chosen])))
 
 # %% ../../nbs/7_practice/00_run.ipynb #0013
-LABELS = dict(oracle='best possible (Bayes)', popularity='most popular', graph='graph encoder alone', sasrec='SASRec', fusion='fusion alone (probe)', text='text-only LLM', behavior='+ behaviour tokens', amsa='+ item tokens (AMSA)', cma='+ CMA layers (full TMF)')
+def item_features(
+    cfg:RunCfg,
+    dataset:Dataset,
+    split:Split,      # the graph encoder trains on its visible events
+    stages:Stages,
+)->tuple[ItemFeatures,Any]: # features of every item, and the graph encoder (a scorer)
+    "Pictures and words encoded, or read from the user's files; the graph encoder trained"
+    enc = encode_items(dataset, cfg.encoder, cfg.seed, cache_dir()/'features', cfg.image_features, cfg.text_features, stages)
+    gcfg = GraphCfg(max_history=cfg.max_history, seed=cfg.seed)
+    with stages('train the graph encoder', gcfg.epochs) as tick: graph = train_graph(dataset, split, gcfg, tick)
+    z, r = graph.vectors()
+    seen = torch.from_numpy(np.bincount(dataset.log.items[split.visible], minlength=len(dataset.catalog))>0)
+    feats = ItemFeatures(image=enc['image'], text=enc['text'], graph=z, behavior=r, has_image=enc['has_image'], has_text=enc['has_text'], has_graph=seen, source=dict(enc['source'], graph='small graph encoder'))
+    print('images:', feats.source.get('image'), '| texts:', feats.source.get('text'))
+    return feats, graph
 
+# %% ../../nbs/7_practice/00_run.ipynb #0015
+LABELS = dict(oracle='best possible (Bayes)', popularity='most popular', graph='graph encoder alone', sasrec='SASRec', fusion='fusion alone (probe)', text='text-only LLM', behavior='+ behaviour tokens', amsa='+ item tokens (AMSA)', cma='+ CMA layers (full TMF)')
 SEES = dict(text={'text','behavior'}, behavior={'text','behavior'}, amsa=SIGHTS, cma=SIGHTS)      # what a rung could use at best, by content: the easy prompt, too, has the words for behaviours
 
+class Ladder:
+    "The rows of a run: each is judged on every candidate set, printed, and on the disk before the next begins"
+    def __init__(self,
+        sets:dict[str,CandidateSet],
+        out:Path,          # folder of the run; a row becomes rows/<name>.json
+        stages:Stages,
+    ): self.sets, self.out, self.stages, self.rows = sets, out, stages, {}
+
+    def add(self,
+        name:str,          # key of `LABELS`
+        model:Any,         # a scorer; with `gen`, a TMF
+        seconds:float=0.,  # of training
+        steps:int=0,       # of training
+        gen:bool=False,    # let it write its answer, too
+        label:str='',      # instead of the usual one
+        **more:Any,        # anything else worth keeping
+    )->None:
+        "Judge one model"
+        res, label = {}, label or LABELS[name]
+        for k,s in self.sets.items():
+            chosen = written = None
+            with self.stages(f'evaluate {label}', len(s)*(2 if gen else 1)) as tick:
+                S = score(model, s.cases, tick=tick) if gen else model.score(s.cases)
+                if gen: written, chosen = generate(model, s.cases, tick=tick)
+            res[k] = judge(S, s.cases, chosen) | (dict(examples=written[:5]) if gen else {})
+        self.rows[name] = dict(label=label, seconds=round(seconds,1), steps=steps, sets=res, **more)
+        save_json(self.out/'rows'/f'{name}.json', self.rows[name])
+        print(f'  {label:26s}' + '  '.join(_short(k, v['metrics']) for k,v in res.items()), flush=True)
+
+    def old(self, name:str)->bool:
+        "Take over a row that an interrupted run has left, if it has"
+        f = self.out/'rows'/f'{name}.json'
+        if f.exists(): self.rows[name] = load_json(f)
+        return f.exists()
+
+def _short(k:str, m:dict)->str:
+    g = m.get('generated')
+    return f"{k} HR@1 {m['hr1']:.3f} [{m['low']:.3f}, {m['high']:.3f}]" + (f", written {g['hr1_all']:.3f} (valid {g['valid_ratio']:.2f})" if g else '')
+
+# %% ../../nbs/7_practice/00_run.ipynb #0018
 def start(
     cfg:RunCfg,
     out:str|Path,       # folder of the run
@@ -131,6 +187,33 @@ def tiny_for(cfg:RunCfg, dataset:Dataset, split:Split, out:Path, stages:Stages)-
     b = load_backbone(str(where)); b.name = 'tiny'
     return b
 
+# %% ../../nbs/7_practice/00_run.ipynb #0019
+def climb(
+    cfg:RunCfg,
+    name:str,          # the rung
+    base:Backbone,     # copied, not changed
+    feats:ItemFeatures,
+    dataset:Dataset, split:Split, ladder:Ladder,
+    resume:bool,
+    last:bool,         # is it the last rung with item tokens? its fusion is judged alone, too
+)->None:
+    "Train one rung, judge it, save it"
+    out, stages, pick = ladder.out, ladder.stages, lambda own, by: own or by.get(cfg.backbone, by['other'])
+    steps, batch, micro = pick(cfg.steps, STEPS), pick(cfg.batch, BATCH), pick(cfg.micro, MICRO)
+    tmf = TMF(replace(base, model=copy.deepcopy(base.model)), feats, dataset.catalog.names, dataset.behaviors,
+              TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, warm=cfg.warm, align=min(cfg.align, steps//4), max_history=cfg.max_history, seed=cfg.seed))
+    progress, seconds = out/f'{name}.progress.safetensors', lambda what: stages.seconds.get(f'{what} {LABELS[name]}', 0.)
+    warm = cfg.warm if tmf.level>=2 else 0
+    if warm and not (resume and progress.exists()):     # a checkpoint already holds the warmed fusion
+        with stages(f'warm up the fusion of {LABELS[name]}', warm) as tick: warm_fusion(tmf, dataset, split, warm, negatives=cfg.negatives, seed=cfg.seed, tick=tick)
+        if last: ladder.add('fusion', FusionAlone(tmf), seconds('warm up the fusion of'))
+    with stages(f'train {LABELS[name]}', steps) as tick:
+        log = fit(tmf, dataset, split, TrainCfg(steps=steps, batch=batch, micro=min(micro, batch), lr=pick(None, LR), lr_fusion=2e-4 if warm else 2e-3, seed=cfg.seed), cfg.negatives, progress, resume, tick)
+    ladder.add(name, tmf, seconds('train')+seconds('warm up the fusion of'), steps, gen=True, log=log, trainable=sum(p.numel() for g in tmf.groups().values() for p in g))
+    tmf.save_pretrained(out/name)
+    progress.unlink(missing_ok=True)
+
+# %% ../../nbs/7_practice/00_run.ipynb #0020
 def run(
     cfg:RunCfg,
     out:str|Path,             # folder of the run
@@ -150,63 +233,28 @@ def run(
     base = None
     if cfg.backbone!='tiny':            # first, so that a name that leads nowhere costs seconds and not the graph encoder
         with stages(f'load {cfg.backbone}'): base = load_backbone(cfg.backbone, cfg.depth)
+    feats, graph = item_features(cfg, dataset, split, stages)
 
-    enc = encode_items(dataset, cfg.encoder, cfg.seed, cache_dir()/'features', cfg.image_features, cfg.text_features, stages)
-    gcfg = GraphCfg(max_history=cfg.max_history, seed=cfg.seed)
-    with stages('train the graph encoder', gcfg.epochs) as tick: graph = train_graph(dataset, split, gcfg, tick)
-    z, r = graph.vectors()
-    feats = ItemFeatures(image=enc['image'], text=enc['text'], graph=z, behavior=r, has_image=enc['has_image'], has_text=enc['has_text'],
-                         has_graph=torch.from_numpy(np.bincount(dataset.log.items[split.visible], minlength=len(dataset.catalog))>0), source=dict(enc['source'], graph='small graph encoder'))
-    print('images:', feats.source.get('image'), '| texts:', feats.source.get('text'))
+    ladder, took = Ladder(sets, out, stages), stages.seconds
+    if shop and not shop.cfg.no_picture: ladder.add('oracle', Oracle(shop, window=cfg.max_history), ceilings={k: {r: shop.ceiling(s.cases, see, cfg.max_history).expected for r,see in SEES.items()} for k,s in sets.items()})
+    ladder.add('popularity', Popularity(dataset, split))
+    ladder.add('graph', graph, took['train the graph encoder'])
+    quick = f'train SASRec ({cfg.sasrec_seconds:g} s at most)'
+    with stages(quick, SASRecCfg().epochs) as tick: sas = train_sasrec(dataset, split, SASRecCfg(max_history=cfg.max_history, seed=cfg.seed, seconds=cfg.sasrec_seconds), tick)
+    ladder.add('sasrec', sas, took[quick], label=f'SASRec (ids, {cfg.sasrec_seconds:g} s)')
 
-    rows = {}
-    def row(name, model, steps=0, seconds=0., gen=False, **more):
-        res = {}
-        for k,s in sets.items():
-            chosen = written = None
-            with stages(f'evaluate {LABELS[name]}', len(s)*(2 if gen else 1)) as tick:
-                S = score(model, s.cases, tick=tick) if gen else model.score(s.cases)
-                if gen: written, chosen = generate(model, s.cases, tick=tick)
-            res[k] = judge(S, s.cases, chosen) | (dict(examples=written[:5]) if gen else {})
-        label = LABELS[name] + (f' (ids, {cfg.sasrec_seconds:g} s)' if name=='sasrec' else '')
-        rows[name] = dict(label=label, seconds=round(seconds,1), steps=steps, sets=res, **more)
-        save_json(out/'rows'/f'{name}.json', rows[name])
-        print(f"  {label:26s}" + '  '.join(_short(k, v['metrics']) for k,v in res.items()), flush=True)
-
-    if shop and not shop.cfg.no_picture: row('oracle', Oracle(shop), ceilings={k: {r: shop.ceiling(s.cases, see).expected for r,see in SEES.items()} for k,s in sets.items()})
-    row('popularity', Popularity(dataset, split))
-    row('graph', graph, seconds=stages.seconds['train the graph encoder'])
-    with stages(f'train SASRec ({cfg.sasrec_seconds:g} s at most)', SASRecCfg().epochs) as tick: sas = train_sasrec(dataset, split, SASRecCfg(max_history=cfg.max_history, seed=cfg.seed, seconds=cfg.sasrec_seconds), tick)
-    row('sasrec', sas, seconds=stages.seconds[f'train SASRec ({cfg.sasrec_seconds:g} s at most)'])
-
-    steps = cfg.steps or STEPS.get(cfg.backbone, STEPS['other']); batch = cfg.batch or BATCH.get(cfg.backbone, BATCH['other']); micro = cfg.micro or MICRO.get(cfg.backbone, MICRO['other'])
+    hard = [r for r in rungs if RUNGS[r]=='hard']
     for name in rungs:
-        done = out/'rows'/f'{name}.json'
-        if resume and done.exists() and (out/name/'config.json').exists(): rows[name] = load_json(done); print(f'  {LABELS[name]}: done before'); continue
+        if resume and (out/name/'config.json').exists() and ladder.old(name): print(f'  {LABELS[name]}: done before'); continue
         base = base or tiny_for(cfg, dataset, split, out, stages)
-        b = replace(base, model=copy.deepcopy(base.model))
-        tmf = TMF(b, feats, dataset.catalog.names, dataset.behaviors, TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, warm=cfg.warm, align=min(cfg.align, steps//4), max_history=cfg.max_history, seed=cfg.seed))
-        warm = cfg.warm if tmf.level>=2 else 0
-        if warm and not (resume and (out/f'{name}.progress.safetensors').exists()):     # a checkpoint already holds the warmed fusion
-            with stages(f'warm up the fusion of {LABELS[name]}', warm) as tick: warm_fusion(tmf, dataset, split, warm, negatives=cfg.negatives, seed=cfg.seed, tick=tick)
-            if name==[r for r in rungs if RUNGS[r]=='hard'][-1]: row('fusion', FusionAlone(tmf), seconds=stages.seconds[f'warm up the fusion of {LABELS[name]}'])
-        with stages(f'train {LABELS[name]}', steps) as tick:
-            log = fit(tmf, dataset, split, TrainCfg(steps=steps, batch=batch, micro=min(micro, batch), lr=LR.get(cfg.backbone, LR['other']), lr_fusion=2e-4 if warm else 2e-3, seed=cfg.seed), cfg.negatives, out/f'{name}.progress.safetensors', resume, tick)
-        row(name, tmf, seconds=stages.seconds[f'train {LABELS[name]}']+stages.seconds.get(f'warm up the fusion of {LABELS[name]}', 0.), gen=True, steps=steps, log=log, trainable=sum(p.numel() for g in tmf.groups().values() for p in g))
-        tmf.save_pretrained(out/name)
-        (out/f'{name}.progress.safetensors').unlink(missing_ok=True)
-    if 'fusion' not in rows and (out/'rows'/'fusion.json').exists(): rows['fusion'] = load_json(out/'rows'/'fusion.json')
-    rows = {k:rows[k] for k in LABELS if k in rows}
-    result = dict(settings=asdict(cfg), dataset=dataset.name, data_hash=data_hash, seed=cfg.seed, version=code_version(), hardware=hardware(), sources=feats.source, rows=rows, command=command_of(cfg), date=datetime.now(timezone.utc).isoformat(timespec='seconds'),
-                  candidates={k:s.hash for k,s in sets.items()}, stages={k:round(v,2) for k,v in stages.seconds.items()}, seconds=round(time.time()-t0,1), peak_mb=round(peak_mb(),1))
+        climb(cfg, name, base, feats, dataset, split, ladder, resume, name in hard[-1:])
+    if 'fusion' not in ladder.rows: ladder.old('fusion')
+    result = dict(settings=asdict(cfg), dataset=dataset.name, data_hash=data_hash, seed=cfg.seed, version=code_version(), hardware=hardware(), sources=feats.source, rows={k:ladder.rows[k] for k in LABELS if k in ladder.rows},
+                  command=command_of(cfg), date=datetime.now(timezone.utc).isoformat(timespec='seconds'), candidates={k:s.hash for k,s in sets.items()}, stages={k:round(v,2) for k,v in took.items()}, seconds=round(time.time()-t0,1), peak_mb=round(peak_mb(),1))
     save_json(out/'metrics.json', result)
     return result
 
-def _short(k:str, m:dict)->str:
-    g = m.get('generated')
-    return f"{k} HR@1 {m['hr1']:.3f} [{m['low']:.3f}, {m['high']:.3f}]" + (f", written {g['hr1_all']:.3f} (valid {g['valid_ratio']:.2f})" if g else '')
-
-# %% ../../nbs/7_practice/00_run.ipynb #0015
+# %% ../../nbs/7_practice/00_run.ipynb #0022
 def records(
     result:dict[str,Any],   # what `run` returned or metrics.json holds
     study:str='spine',      # which question the run answers
@@ -222,7 +270,7 @@ def records(
                 steps=r.get('steps'), ceilings=r.get('ceilings', {}).get(k), settings=cfg, sources=result['sources'], stages=result['stages'], **{f:result[f] for f in ('command','version','hardware','peak_mb','date') if f in result})
     return out
 
-# %% ../../nbs/7_practice/00_run.ipynb #0017
+# %% ../../nbs/7_practice/00_run.ipynb #0024
 def show(result:dict[str,Any])->Any:
     "The ladder as a rich table, one block of columns for each candidate set"
     from rich.table import Table
