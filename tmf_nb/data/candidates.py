@@ -85,7 +85,10 @@ def history_before(
     log = dataset.log
     s = slice(log.of(user).start, pos)
     may = log.items[s]!=log.items[pos]
-    if repeat: may[:np.flatnonzero(~may & (log.behaviors[s]==log.behaviors[pos]))[-1]+1] = True
+    if repeat:
+        before = np.flatnonzero(~may & (log.behaviors[s]==log.behaviors[pos]))
+        if not len(before): raise DataError(f'user {log.user_ids[user]!r}, event {pos}: the item was not bought before, so this is no repeat')
+        may[:before[-1]+1] = True
     if visible is not None: may &= visible[s]
     keep = np.flatnonzero(may)[-max_history:] + s.start
     return tuple(zip(log.items[keep].tolist(), log.behaviors[keep].tolist()))
@@ -114,6 +117,7 @@ class CaseMaker:
         kind:str='random',       # 'random': anything on the answer's shelf; 'hard': anything in its group on that shelf
         repeat:bool=False,       # the questions are repeats: show what was done with the item up to its last purchase
     ):
+        if max_history<1: raise DataError(f'field max_history: {max_history} given; a case shows at least 1 event')
         if kind not in ('random','hard'): raise DataError(f"field kind: {kind!r} is neither 'random' nor 'hard'")
         self.dataset,self.negatives,self.max_history,self.visible,self.kind,self.repeat = dataset,negatives,max_history,visible,kind,repeat
         self.shelf, self.group = shelves(dataset.catalog)
@@ -224,6 +228,7 @@ def draw(
     repeat:bool=False,     # `rows` are repeats
 )->CandidateSet:
     "Draw the candidates of a set of questions, each from its own stream"
+    if limit is not None and limit<1: raise DataError(f'field limit: {limit} given; at least 1 case has to be drawn')
     if limit and len(rows)>limit: rows = rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit])]
     if not len(rows): raise DataError(f'{dataset.name}: no user has a {dataset.behaviors[dataset.target]!r} event with enough history before it')
     mk = CaseMaker(dataset, negatives, max_history, kind=kind, repeat=repeat)

@@ -44,6 +44,7 @@ class Oracle:
         see:Iterable[str]=SIGHTS, # what it may see: a subset of text, behavior, image, graph
         window:int=10,            # events that a history was cut to
     ):
+        if not isinstance(window, (int, np.integer)) or window<1: raise DataError(f'field window: {window!r} is not a number of events')
         self.shop, self.see, self.window = shop, _sight(see), window
         self.name = 'oracle seeing '+('+'.join(s for s in SIGHTS if s in self.see) or 'nothing')
         t, T = shop.truth, {k: np.exp(v) for k,v in shop.tables.items()}
@@ -120,6 +121,8 @@ class Oracle:
 
     def _check(self, n:int, c:Case)->None:
         t, row = self.shop, f'case {n+1} (user {c.user})'
+        far = [i for i in (*c.candidates, *(i for i,_ in c.history)) if not 0<=i<len(t.items)]
+        if far: raise DataError(f'{row}: item number {far[0]} is not in this shop of {len(t.items)}; the case belongs to other data')
         if len(c.history)>self.window: raise DataError(f'{row}, field history: {len(c.history)} events do not fit into a window of {self.window}')
         if c.target!=2: raise DataError(f'{row}, field target: ceilings are for purchases, not for {BEHAVIORS[c.target]!r}')
         shown = {i for i,_ in c.history}; again = shown & set(c.candidates)
@@ -155,11 +158,15 @@ class Ceiling:
 
 @patch
 def ceiling(self:Storefront,
-    cases:Sequence[Case],       # new targets on one shelf, as `draw` makes them from this shop
+    cases:Sequence[Case]|CandidateSet, # new targets on one shelf, as `draw` makes them from this shop; a `CandidateSet` is checked to be of this data
     see:Iterable[str]=SIGHTS,   # what may be seen: a subset of text, behavior, image, graph
     window:int=10,              # events that the histories were cut to (`max_history` of `draw`)
 )->Ceiling:
     "The Bayes-optimal HitRate@1, exact given the generator"
+    if isinstance(cases, CandidateSet):
+        if cases.data_hash!=self.dataset().hash: raise DataError(f'{cases.name}: drawn from data {cases.data_hash}, but this shop is {self.dataset().hash}')
+        cases = cases.cases
+    if not len(cases): raise DataError('field cases: it is empty')
     o = Oracle(self, see, window)
     return Ceiling(o.see, o.score(cases), np.array([c.answer for c in cases]))
 

@@ -81,12 +81,16 @@ class StorefrontCfg:
         if not self.departments: raise DataError('storefront, field departments: it is empty')
         for d in self.departments:
             if d not in DEPARTMENTS: raise DataError(f'storefront, field departments: {d!r} is not one of {list(DEPARTMENTS)}')
+        if len(set(self.departments))<len(self.departments): raise DataError(f'storefront, field departments: {list(self.departments)} names one twice')
+        for f in ('categories','audiences','collections','products','looks','crowds','users','personas','side','seed'):
+            if not isinstance(getattr(self, f), (int, np.integer)): raise DataError(f'storefront, field {f}: {getattr(self, f)!r} is not a whole number')
+        if self.seed<0: raise DataError(f'storefront, field seed: {self.seed} is negative')
         for f,(least,most) in dict(categories=(2,8), audiences=(1,4), collections=(2,8), products=(1,24), looks=(1,8), crowds=(1,50), users=(1,10**7), events=(10,10**4), personas=(1,64), side=(16,1024)).items():
             if not least<=getattr(self, f)<=most: raise DataError(f'storefront, field {f}: {getattr(self, f)} is not between {least} and {most}')
         if self.collections*self.products>60: raise DataError(f'storefront, field products: {self.products} in each of {self.collections} collections are more than the 60 that a cell can tell apart')
         if self.collections*self.looks>40: raise DataError(f'storefront, field looks: {self.looks} in each of {self.collections} collections are more than the 40 that a category can tell apart')
         for f in ('text','image','graph','skew'):
-            if not getattr(self, f)>=0: raise DataError(f'storefront, field {f}: {getattr(self, f)} is negative')
+            if not 0<=getattr(self, f)<=10: raise DataError(f'storefront, field {f}: {getattr(self, f)} is not between 0 and 10')
         if not 0<=self.no_picture<=1: raise DataError(f'storefront, field no_picture: {self.no_picture} is not a share')
 
     @property

@@ -37,14 +37,26 @@ def read_photos(
             if not getattr(r,c).strip(): raise DataError(f'{f}, row {n}, field {c}: it is empty')
         if r.image not in there: raise DataError(f'{f}, row {n}, field image: {z} has no picture {r.image!r}')
     if t.id.duplicated().any(): raise DataError(f'{f}, row {int(t.id.duplicated().to_numpy().argmax())+1}, field id: duplicate item {t.id[t.id.duplicated()].iloc[0]!r}')
+    t['color'] = t.color.str.strip().str.title()
     words = _colour_words(t.color)
     for c in ('title','description'): t[c] = [_without(x, words) if col else x for x,col in zip(t[c], t.color)]
+    for n,r in enumerate(t.itertuples(), 1):
+        if not r.title: raise DataError(f'{f}, row {n}, field title: nothing is left of it without the colour')
+        if r.price.strip():
+            try: ok = 0<=float(r.price)<float('inf')
+            except ValueError: ok = False
+            if not ok: raise DataError(f'{f}, row {n}, field price: {r.price!r} is not a price')
+    two = t.groupby('parent').category.nunique(); two = two[two>1]
+    if len(two): raise DataError(f'{f}, row {int((t.parent==two.index[0]).to_numpy().argmax())+1}, field category: product {two.index[0]!r} is in {two.iloc[0]} categories')
+    for n,i in enumerate(t.image, 1):
+        try: there.open(i)
+        except DataError as e: raise DataError(f'{f}, row {n}, field image: {e}') from None
     return t.rename(columns=dict(color='colour'))
 
 def _colour_words(colours:Sequence[str])->re.Pattern:
     "Every colour that the catalog names, and the common ones"
     names = {c.lower() for c in colours if c} | {'black','white','grey','gray','brown','blue','green','red','yellow','orange','purple','pink','navy','lavender','charcoal'}
-    return re.compile(r'\b(' + '|'.join(sorted(map(re.escape, names), key=len, reverse=True)) + r')\b', re.I)
+    return re.compile(r'(?<!\w)(?:' + '|'.join(sorted(map(re.escape, names), key=len, reverse=True)) + r')(?!\w)', re.I)
 
 def _without(text:str, words:re.Pattern)->str:
     "`text` without these words, and without the commas they leave behind"
@@ -73,6 +85,7 @@ def real_storefront(
     name:str='photos-simulated', # of the data set; it has to say `simulated`
 )->Storefront:               # real pictures and texts, simulated behaviour
     "Simulated shoppers in a catalog of real photographs"
+    if not len(photos): raise DataError('field photos: there are none')
     if 'simulated' not in name: raise DataError(f'field name: {name!r} does not say that the behaviour is simulated')
     stream = lambda k: np.random.default_rng([seed, 17, k]); rng = stream(0)
     t = photos.assign(category=_merge(photos.category, 14*collections//crowds))

@@ -7,7 +7,7 @@ __all__ = ['PLACEHOLDERS', 'ITEM_COLUMNS', 'EVENT_COLUMNS', 'Pictures', 'Problem
            'Catalog', 'Log', 'Dataset']
 
 # %% ../../nbs/1_data/01_schema.ipynb #0003
-import io, zipfile
+import io, zipfile, zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +39,8 @@ class Pictures:
     def raw(self, name:str)->bytes|Any:
         "The encoded bytes of a picture (or the PIL image, if it lives in memory)"
         if isinstance(self.source, Mapping): return self.source[name]
-        return self._zip.read(name) if self._zip else (self.source/name).read_bytes()
+        try: return self._zip.read(name) if self._zip else (self.source/name).read_bytes()
+        except (zipfile.BadZipFile, zlib.error, OSError) as e: raise DataError(f'{self.where}: picture {name!r} cannot be read ({e})') from None
 
     def open(self, name:str):
         "The picture `name` as an RGB PIL image; a picture that cannot be decoded raises `DataError` with its name"

@@ -299,7 +299,12 @@ def save(self:Storefront,
     folder:str|Path, # gets items, events, images.zip, dataset.json, README.md; and truth and profiles, which a model must not read
 )->Path:
     "Write a folder that `Dataset.read` understands, with a data card and the truth beside it"
+    if not str(folder): raise DataError('field folder: it is empty')
     folder, e = Path(folder), self.events
+    if folder.exists() and not folder.is_dir(): raise DataError(f'{folder}: it is a file, a folder is needed')
+    if (folder/'images').exists() or ((folder/'images.zip').exists() and not (folder/'truth.parquet').exists()): raise DataError(f'{folder}: it holds pictures that are not of a Storefront; choose another folder')
+    try: folder.mkdir(parents=True, exist_ok=True)
+    except OSError as x: raise DataError(f'{folder}: cannot be written ({x.strerror})') from None
     prof = self.profile.assign(mission=[f'{m.name}, {m.audience}' for m in self.missions.loc[self.profile.mission].itertuples()]); prof.insert(0, 'user_id', self.user_ids)
     for name,df in dict(items=self.items, events=e, truth=self.truth, profiles=prof).items():
         with write_atomic(folder/f'{name}.parquet') as p: df.to_parquet(p, index=False)
