@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Sequences', 'sequences', 'windows', 'bucketed', 'Batch', 'gather', 'collate', 'Negatives', 'LoopCfg', 'train_loop',
-           'CatalogScorer', 'validation']
+           'room', 'CatalogScorer', 'validation']
 
 # %% ../../nbs/2_encoders/01_batches.ipynb #0003
 import copy, math, time
@@ -185,6 +185,16 @@ def train_loop(
     return log
 
 # %% ../../nbs/2_encoders/01_batches.ipynb #0026
+def room(
+    cfg:LoopCfg,
+    n_items:int,
+    share:float=1.,      # of the positions that are scored
+    scores:int=40_000_000, # numbers at once
+)->int:                  # padded positions a batch
+    "How many positions a step may have"
+    return max(256, min(cfg.tokens, int(scores/n_items/share)))
+
+# %% ../../nbs/2_encoders/01_batches.ipynb #0029
 class CatalogScorer(nn.Module):
     "A model that scores the whole catalogue after a history"
     name = ''
@@ -231,7 +241,7 @@ class CatalogScorer(nn.Module):
             out += [s[r, list(c.candidates)] for r,c in enumerate(cases[k:k+chunk])]
         return np.array(out)
 
-# %% ../../nbs/2_encoders/01_batches.ipynb #0028
+# %% ../../nbs/2_encoders/01_batches.ipynb #0031
 def validation(
     model:CatalogScorer,
     dataset:Dataset,

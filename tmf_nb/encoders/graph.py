@@ -131,15 +131,14 @@ class GraphEncoder(nn.Module):
         return self.spread(self.table).clone(), self.behavior.clone()
 
     @torch.no_grad()
+    def score_all(self, cases:Sequence[Case])->np.ndarray: # (n, I)
+        "The whole catalogue for each case"
+        self.eval()
+        return torch.cat([self(*collate_histories(cases[k:k+512], self.cfg.max_history)) for k in range(0, len(cases), 512)]).numpy()
+
     def score(self, cases:Sequence[Case])->np.ndarray: # (n, C)
         "Scorer: candidates of each case"
-        self.eval()
-        out = []
-        for k in range(0, len(cases), 512):
-            part = cases[k:k+512]
-            s = self(*collate_histories(part, self.cfg.max_history))
-            out += [s[r, list(c.candidates)] for r,c in enumerate(part)]
-        return torch.stack(out).numpy()
+        return np.concatenate([self.score_all(cases[k:k+512])[np.arange(len(cases[k:k+512]))[:,None], [c.candidates for c in cases[k:k+512]]] for k in range(0, len(cases), 512)])
 
 # %% ../../nbs/2_encoders/02_graph.ipynb #0015
 def collate_histories(
@@ -160,11 +159,12 @@ def event_questions(
     visible:np.ndarray,      # (E,) bool, `Split.visible`
     max_history:int=10,
     min_history:int=2,       # events on other items that must come before
+    looks:bool=False,        # as it happened, see `Split.looks`
 )->tuple[tuple[Tensor,Tensor,Tensor,Tensor],Tensor]: # collated histories, and the item that came next (n,)
     "Every visible event as a question: what came next, under that event's own behaviour?"
     log, cases = dataset.log, []
     for e in np.flatnonzero(visible):
-        h = history_before(dataset, log.users[e], e, max_history, visible)
+        h = history_before(dataset, log.users[e], e, max_history, visible, looks=looks)
         if len(h)>=min_history: cases.append(Case(int(log.users[e]), h, int(log.behaviors[e]), (int(log.items[e]), -1), 0))
     if not cases: raise DataError(f'{dataset.name}: no user has {min_history+1} events that training may see')
     return collate_histories(cases, max_history), torch.tensor([c.item for c in cases])
@@ -179,7 +179,7 @@ def train_graph(
     "Train the encoder on training events only"
     torch.manual_seed(cfg.seed)
     g = GraphEncoder(len(dataset.catalog), len(dataset.behaviors), edges or behavior_edges(dataset, split.visible), len(dataset.log.user_ids), cfg)
-    (items, behaviors, mask, target), y = event_questions(dataset, split.visible, cfg.max_history)
+    (items, behaviors, mask, target), y = event_questions(dataset, split.visible, cfg.max_history, looks=split.looks)
     opt = torch.optim.AdamW([dict(params=[g.table, g.prior, g.behavior], weight_decay=cfg.decay), dict(params=[g.recency, g.strength, g.spread.weight], weight_decay=0.)], lr=cfg.lr)
     batch = max(cfg.batch, min(1024, len(y)//80))
     epochs = min(cfg.epochs, max(5, cfg.enough//len(y)))

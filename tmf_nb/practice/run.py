@@ -17,11 +17,10 @@ from ..data.core import DataError, Stages, code_version, digest, hardware, load_
 from ..data.schema import Dataset
 from ..data.storefront import Storefront, make_storefront
 from ..data.ceiling import SIGHTS, Oracle
-from ..data.public import is_movielens, llara_cases, load_movielens
+from ..data.public import funnel_of, is_movielens, llara_cases, load_log, load_movielens
 from ..data.candidates import Case, CandidateSet, CaseMaker, Split, draw, leave_last_out
 from ..data.metrics import generation_metrics, hits_at, interval, paired, reciprocal_rank
-from ..encoders.features import ItemFeatures, encode_items
-from ..encoders.graph import GraphCfg, train_graph
+from ..encoders.features import GRAPHS, ItemFeatures, encode_items, graph_encoder, graph_settings
 from ..rivals.sequential import Popularity, SASRecCfg, train_sasrec
 from ..llm.backbone import Backbone, TinyCfg, cache_dir, load_backbone
 from ..llm.trainer import TrainCfg
@@ -39,6 +38,7 @@ class RunCfg:
     encoder:str='small'             # small, or an open_clip name/weights such as ViT-B-32/laion2b_s34b_b79k
     image_features:str|None=None    # safetensors with ids and image, instead of an image encoder
     text_features:str|None=None     # safetensors with ids and text, instead of a text encoder
+    graph:str='small'               # graph encoder: small, mbht, mbgcn, mbrec or tgt
     rungs:str='text,behavior,amsa,cma' # which rungs to climb
     objective:str='both'            # lm (the paper), list or both
     steps:int|None=None             # optimiser steps of a rung; by backbone if None
@@ -72,7 +72,7 @@ def load_data(cfg:RunCfg, shop:Storefront|None=None)->Dataset:
         if cfg.posters: raise DataError('field posters: it goes with --data; the Storefront draws its own pictures')
         return (shop or the_shop(cfg)).dataset()
     if not Path(cfg.data).is_dir(): raise DataError(f'field data: {cfg.data}: no such folder')
-    d = load_movielens(cfg.data, cfg.posters) if is_movielens(cfg.data) else Dataset.read(cfg.data, pictures=cfg.posters)
+    d = load_movielens(cfg.data, cfg.posters) if is_movielens(cfg.data) else load_log(cfg.data) if funnel_of(cfg.data) and not cfg.posters else Dataset.read(cfg.data, pictures=cfg.posters)
     d.notes = d.validate()
     return d
 
@@ -107,11 +107,10 @@ def item_features(
 )->tuple[ItemFeatures,Any]: # features of every item, and the graph encoder (a scorer)
     "Pictures and words encoded, or read from the user's files; the graph encoder trained"
     enc = encode_items(dataset, cfg.encoder, cfg.seed, cache_dir()/'features', cfg.image_features, cfg.text_features, stages)
-    gcfg = GraphCfg(max_history=cfg.max_history, seed=cfg.seed)
-    with stages('train the graph encoder', gcfg.epochs) as tick: graph = train_graph(dataset, split, gcfg, tick)
+    with stages('train the graph encoder', graph_settings(cfg.graph).epochs) as tick: graph = graph_encoder(cfg.graph, dataset, split, tick, seed=cfg.seed, **(dict(max_history=cfg.max_history) if cfg.graph=='small' else {}))
     z, r = graph.vectors()
     seen = torch.from_numpy(np.bincount(dataset.log.items[split.visible], minlength=len(dataset.catalog))>0)
-    feats = ItemFeatures(image=enc['image'], text=enc['text'], graph=z, behavior=r, has_image=enc['has_image'], has_text=enc['has_text'], has_graph=seen, source=dict(enc['source'], graph='small graph encoder'))
+    feats = ItemFeatures(image=enc['image'], text=enc['text'], graph=z, behavior=r, has_image=enc['has_image'], has_text=enc['has_text'], has_graph=seen, source=dict(enc['source'], graph=graph.name if cfg.graph!='small' else 'small graph encoder'))
     print('images:', feats.source.get('image'), '| texts:', feats.source.get('text'))
     return feats, graph
 
@@ -224,6 +223,7 @@ def run(
     t0, stages, rungs = time.time(), stages or Stages(), [r for r in cfg.rungs.split(',') if r]
     odd = [r for r in rungs if r not in RUNGS]
     if odd: raise DataError(f'field rungs: {odd[0]!r} is not one of {tuple(RUNGS)}')
+    if cfg.graph not in GRAPHS: raise DataError(f'field graph: {cfg.graph!r} is not one of {tuple(GRAPHS)}')
     out = start(cfg, out, resume)
     with stages('read and validate'): shop = the_shop(cfg); dataset = load_data(cfg, shop); split, sets = questions(dataset, cfg); data_hash = dataset.hash
     print(dataset, f'{len(split.train):,} training questions; ' + ', '.join(f'{k}: {len(s)} cases of {len(s.cases[0].candidates)} candidates' for k,s in sets.items()), sep='\n')
@@ -238,7 +238,7 @@ def run(
     ladder, took = Ladder(sets, out, stages), stages.seconds
     if shop and not shop.cfg.no_picture: ladder.add('oracle', Oracle(shop, window=cfg.max_history), ceilings={k: {r: shop.ceiling(s.cases, see, cfg.max_history).expected for r,see in SEES.items()} for k,s in sets.items()})
     ladder.add('popularity', Popularity(dataset, split))
-    ladder.add('graph', graph, took['train the graph encoder'])
+    ladder.add('graph', graph, took['train the graph encoder'], label=LABELS['graph'] if cfg.graph=='small' else f'{graph.name} alone')
     quick = f'train SASRec ({cfg.sasrec_seconds:g} s at most)'
     with stages(quick, SASRecCfg().epochs) as tick: sas = train_sasrec(dataset, split, SASRecCfg(max_history=cfg.max_history, seed=cfg.seed, seconds=cfg.sasrec_seconds), tick)
     ladder.add('sasrec', sas, took[quick], label=f'SASRec (ids, {cfg.sasrec_seconds:g} s)')
