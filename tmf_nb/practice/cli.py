@@ -40,6 +40,7 @@ def parser()->argparse.ArgumentParser:
     t.add_argument('--looks', action='store_true', help='as it happened: earlier looks at an answer stay in the history')
     t.add_argument('--negatives', type=int, default=10, help='wrong answers a case')
     t.add_argument('--epochs', type=int, help='of every trained model (default: its own)')
+    t.add_argument('--seconds', type=float, help='budget of each trained model (default: none)')
     t.add_argument('--limit', type=int, help='questions at most')
     t.add_argument('--study', default='encoders', help='folder under --out'); t.add_argument('--out', default='results', help='where records go; what is there is not measured again')
     s = sub.add_parser('storefront', help='write a Storefront as a folder of tables and pictures')
@@ -152,7 +153,7 @@ def table(a:argparse.Namespace)->None:
     try: seeds = [int(x) for x in a.seeds.split(',')]
     except ValueError: raise DataError(f'field seeds: {a.seeds!r} is not a list of numbers') from None
     rows = [r for r in a.rows.split(',') if r]
-    st = table2(a.data, a.out, rows, seeds, a.looks, a.negatives, a.study, limit=a.limit, **({} if a.epochs is None else dict(epochs=a.epochs)))
+    st = table2(a.data, a.out, rows, seeds, a.looks, a.negatives, a.study, limit=a.limit, **{k:v for k,v in dict(epochs=a.epochs, seconds=a.seconds).items() if v is not None})
     found = [r for r in load_results(a.out, a.study) if r['dataset']==st.label]
     columns = [(k,m) for k,m in (('candidates','HR@1'),('candidates','MRR'),('full','HR@1'),('full','HR@10'),('full','NDCG@10')) if all(k in r['metrics'] for r in found)]
     t = Table(title=f"{st.label}: {len(st.questions)} questions, {len(st.questions.cases[0].candidates)} candidates, or all {len(st.dataset.catalog):,} items")
