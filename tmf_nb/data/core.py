@@ -115,7 +115,7 @@ def run_record(
 )->dict[str,Any]:          # one JSON-ready record
     "One result with its circumstances: the content of one file in `results/`"
     if n<=0: raise DataError(f'{study}/{dataset}/{model}: a result over {n} cases is no result')
-    now = dict(peak_mb=round(peak_mb(),1), command=' '.join([Path(sys.argv[0]).name, *sys.argv[1:]]), version=code_version(), hardware=hardware(), date=datetime.now(timezone.utc).isoformat(timespec='seconds'))
+    now = dict(peak_mb=round(peak_mb(),1), command=' '.join(Path(a).name if os.sep in a else a for a in sys.argv), version=code_version(), hardware=hardware(), date=datetime.now(timezone.utc).isoformat(timespec='seconds'))
     return dict(study=study, dataset=dataset, model=model, seed=seed, n=n, metrics=metrics, data_hash=data_hash, seconds=round(seconds,2)) | now | more
 
 # %% ../../nbs/1_data/00_core.ipynb #0024

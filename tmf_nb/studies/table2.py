@@ -89,6 +89,6 @@ def table2(
     st = study(name, dataset, split, folder, negatives, limit=limit)
     for seed in seeds:
         for row in rows:
-            r = st.judge(row, lambda: ROWS[row](dataset, split, seed, **settings), seed, settings=settings, protocol='as it happened' if looks else 'new things')
+            r = st.judge(row, lambda: ROWS[row](dataset, split, seed, **settings), seed, settings=settings, protocol='as it happened' if looks else 'new things', command=f"tmf_nb table {Path(data).name} --rows {row} --seeds {seed} --negatives {negatives}" + ' --looks'*looks + ''.join(f' --{k} {v:g}' for k,v in settings.items()))
             say(f"{st.label} {LABELS[row]:26s} seed {seed}: HR@1 {r['metrics']['candidates']['HR@1']:.3f}, full HR@10 {r['metrics']['full']['HR@10']:.3f}, {r['seconds']:.0f} s")
     return st
