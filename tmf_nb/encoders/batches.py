@@ -149,7 +149,7 @@ class LoopCfg:
     lr:float=2e-3
     decay:float=.01      # weight decay
     patience:int=5       # epochs without a better validation before it stops (0: never)
-    seconds:float=0.     # stop after this long (0: never)
+    seconds:float=0.     # stop after so much computing: processor seconds a thread (0: never)
     seed:int=0
 
 def train_loop(
@@ -159,27 +159,28 @@ def train_loop(
     cfg:LoopCfg,
     valid:Callable[[],float]|None=None,               # larger is better; called after each epoch, keeps the best weights
     tick:Callable|None=None,                          # called once an epoch with a note
-)->list[dict[str,float]]:                             # per epoch: loss, seconds, valid
+)->list[dict[str,float]]:                             # per epoch: loss, seconds of computing, valid
     "Shuffle, step, validate, keep the best; leaves the model in eval mode"
     rng = np.random.default_rng([cfg.seed, 101])
     opt = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=cfg.lr, weight_decay=cfg.decay)
-    t0, log, best = time.time(), [], (-math.inf, -1, None)
+    spent = lambda: time.process_time()/torch.get_num_threads()
+    t0, log, best = spent(), [], (-math.inf, -1, None)
     for epoch in range(cfg.epochs):
-        model.train(); t, total, todo = time.time(), [], batches(rng)
+        model.train(); t, total, todo = spent(), [], batches(rng)
         for k,b in enumerate(todo):
-            done = max((epoch+k/len(todo))/cfg.epochs, (time.time()-t0)/cfg.seconds if cfg.seconds else 0.)
+            done = max((epoch+k/len(todo))/cfg.epochs, (spent()-t0)/cfg.seconds if cfg.seconds else 0.)
             if done>=1: break
             for g in opt.param_groups: g['lr'] = cfg.lr*min(1., .1+done/.1)*max(.02, .5*(1+math.cos(math.pi*done)))
             v = loss(b)
             if v is None: continue
             opt.zero_grad(set_to_none=True); v.backward(); opt.step(); total.append(v.item())
-        log.append(dict(loss=float(np.mean(total)) if total else math.nan, seconds=time.time()-t))
+        log.append(dict(loss=float(np.mean(total)) if total else math.nan, seconds=spent()-t))
         if valid:
             model.eval()
             with torch.no_grad(): log[-1]['valid'] = v = float(valid())
             if v>best[0]: best = (v, epoch, copy.deepcopy(model.state_dict()))
         if tick: tick(1, f"loss {log[-1]['loss']:.3f}" + (f" valid {log[-1]['valid']:.3f}" if valid else ''))
-        if (cfg.patience and valid and epoch-best[1]>=cfg.patience) or (cfg.seconds and time.time()-t0>=cfg.seconds): break
+        if (cfg.patience and valid and epoch-best[1]>=cfg.patience) or (cfg.seconds and spent()-t0>=cfg.seconds): break
     if best[2] is not None: model.load_state_dict(best[2])
     model.eval(); model.log = log
     return log
