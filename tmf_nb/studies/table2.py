@@ -59,9 +59,9 @@ ROWS:dict[str,Callable] = dict(
     gru4rec=_sequential(GRU4Rec), sasrec=_sequential(SASRec), bert4rec=_sequential(BERT4Rec),
     **{'gru4rec-deaf':_sequential(GRU4Rec, behaviors=False), 'sasrec-deaf':_sequential(SASRec, behaviors=False), 'bert4rec-deaf':_sequential(BERT4Rec, behaviors=False), 'sasrec-target':_sequential(SASRec, only_target=True)},
     small=_graph('small'), mbgcn=_graph('mbgcn'), mbrec=_graph('mbrec'), tgt=_graph('tgt'), mbht=_graph('mbht'),
-    **{'mbht-faithful':_graph('mbht', faithful=True), 'mbht-nohyper':_graph('mbht', hyper=False), 'mbht-onescale':_graph('mbht', multiscale=False), 'mbht-noask':_graph('mbht', ask=False), 'mbht-shuffled':lambda d, s, seed, **kw: Shuffled(_graph('mbht'), d, s, seed, **kw)})
+    **{'mbht-faithful':_graph('mbht', faithful=True), 'mbht-copy':_graph('mbht', copy=True), 'mbht-copy-shuffled':lambda d, s, seed, **kw: Shuffled(_graph('mbht', copy=True), d, s, seed, **kw), 'mbht-nohyper':_graph('mbht', hyper=False), 'mbht-onescale':_graph('mbht', multiscale=False), 'mbht-noask':_graph('mbht', ask=False), 'mbht-shuffled':lambda d, s, seed, **kw: Shuffled(_graph('mbht'), d, s, seed, **kw)})
 LABELS = {'popularity':'most popular', 'touched':'touched last', 'gru4rec':'GRU4Rec', 'sasrec':'SASRec', 'bert4rec':'BERT4Rec', 'gru4rec-deaf':'GRU4Rec, no behaviours', 'sasrec-deaf':'SASRec, no behaviours', 'bert4rec-deaf':'BERT4Rec, no behaviours',
-          'sasrec-target':'SASRec, purchases alone', 'small':'small graph encoder', 'mbgcn':'MBGCN', 'mbrec':'MBRec', 'tgt':'TGT', 'mbht':'MBHT', 'mbht-faithful':'MBHT as published', 'mbht-nohyper':'MBHT, no hypergraph', 'mbht-onescale':'MBHT, one scale', 'mbht-noask':'MBHT, not told what is asked', 'mbht-shuffled':'MBHT, behaviours shuffled'}
+          'sasrec-target':'SASRec, purchases alone', 'small':'small graph encoder', 'mbgcn':'MBGCN', 'mbrec':'MBRec', 'tgt':'TGT', 'mbht':'MBHT', 'mbht-faithful':'MBHT as published', 'mbht-copy':'MBHT that may copy', 'mbht-copy-shuffled':'the same, behaviours shuffled', 'mbht-nohyper':'MBHT, no hypergraph', 'mbht-onescale':'MBHT, one scale', 'mbht-noask':'MBHT, not told what is asked', 'mbht-shuffled':'MBHT, behaviours shuffled'}
 
 # %% ../../nbs/6_studies/01_table2.ipynb #0008
 def read_any(data:str|Path)->Dataset:
