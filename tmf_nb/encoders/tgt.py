@@ -156,22 +156,23 @@ class BehaviorMerge(nn.Module):
 class TGTCfg(LoopCfg):
     "Settings of TGT"
     size:int=5           # S, events in a sub-user
-    layers:int=1         # L
+    layers:int=1         # L (the code: 2)
     heads:int=2          # of the attention inside a sub-user
     memory:int=8         # width of the behaviour memory (the code: 2)
     max_history:int=10   # events that make a question
-    witnesses:int=512   # sub-users from which a training step makes the item vectors, at most
+    witnesses:int=512    # sub-users from which a training step makes the item vectors, at most
     negatives:int=2048   # wrong answers that a step shares, where the catalogue has more items than that
-    dropout:float=.2     # on the user side
-    user_row:float=0.   # how often a question shows its user's own table row in training; 0: there is no table
+    dropout:float=.3     # on the user side
+    user_row:float=0.     # how often a question shows its user's own table row in training; 0: there is no table
     slots:int=500        # absolute slots that span the log (faithful)
     pairs:int=40         # right and wrong answers of a user in a step (faithful)
     people:int=256       # users in a step (faithful)
     reg:float=1e-4       # weight of the squared norm of the weights (faithful)
     faithful:bool=False  # compute as the official code does
-    epochs:int=10
+    epochs:int=6
+    tokens:int=3200      # 320 questions a step
     lr:float=1e-2
-    decay:float=.1
+    decay:float=.15
 
 class TemporalLayer(nn.Module):
     "Items -> sub-users, and sub-users -> items"
@@ -252,9 +253,14 @@ class TGT(CatalogScorer):
         self._items = None
 
     def train(self, mode:bool=True)->'TGT':
-        "Weights may change, so kept item vectors are dropped"
-        self._items = None
+        "Weights may change in training, so kept item vectors are dropped"
+        if mode or self.training: self._items = None
         return super().train(mode)
+
+    def load_state_dict(self, *args, **kw):
+        "New weights, so kept item vectors are dropped"
+        self._items = None
+        return super().load_state_dict(*args, **kw)
 
     def people(self,
         items:Tensor,     # (E,) person after person, oldest first
@@ -291,7 +297,8 @@ class TGT(CatalogScorer):
 
     def item_layers(self)->list[Tensor]: # L+1 times (I, d)
         "From the whole training graph; kept until training goes on"
-        if self._items is None or torch.is_grad_enabled(): self._items = self.propagate(self.graph)[1]
+        if torch.is_grad_enabled(): return self.propagate(self.graph)[1]
+        if self._items is None: self._items = self.propagate(self.graph)[1]
         return self._items
 
     def ask(self,

@@ -124,4 +124,4 @@ class PromptEncoder:
                 else: out.ids += self._tokens(p)[:self.max_name] if p in budget else self._tokens(p)
             if len(out.ids)<=room: return out
             if len(shown.history)==1: raise DataError(f'case of user {case.user}: the prompt has {len(out.ids)} tokens and its answer needs {self.window-room} more, but the backbone reads {self.window}; use fewer candidates or a smaller max_name')
-            shown = replace(shown, history=shown.history[1:])
+            shown = replace(shown, history=shown.history[1:], times=())

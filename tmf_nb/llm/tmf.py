@@ -284,7 +284,7 @@ def _unit(n:int, d:int, *seed:int)->Tensor: # (n, d)
 def _soft_lesson(b:Backbone, prompts:PromptEncoder, cases:Sequence[Case], step:int, mark:Tensor, most:int=8)->Tensor: # loss
     "Short prompts whose item tokens are noise plus a random amount of one direction; the answer is the candidate with most of it"
     rng = np.random.default_rng([step, 31])
-    short = [replace(c, history=c.history[-int(rng.integers(1, most//2+1)):], candidates=c.candidates[:int(rng.integers(min(3, len(c.candidates)), min(most, len(c.candidates))+1))], answer=0) for c in cases]
+    short = [replace(c, times=(), history=c.history[-int(rng.integers(1, most//2+1)):], candidates=c.candidates[:int(rng.integers(min(3, len(c.candidates)), min(most, len(c.candidates))+1))], answer=0) for c in cases]
     enc = [prompts(c, 'hard', step%len(prompts.templates)) for c in short]
     n, nb = sum(len(e.items) for e in enc), sum(len(e.behaviors) for e in enc)
     amount, noise = torch.from_numpy(rng.standard_normal(n)).float(), _unit(n, b.width, step, 37)
