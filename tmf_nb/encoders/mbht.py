@@ -8,7 +8,7 @@ __all__ = ['MBHTCfg', 'pool', 'MultiScale', 'likeness', 'incidence', 'spread', '
 
 # %% ../../nbs/2_encoders/03_mbht.ipynb #0003
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 import numpy as np, torch
 from torch import nn, Tensor
@@ -40,6 +40,7 @@ class MBHTCfg(LoopCfg):
     faithful:bool=False      # as the public code computes
     max_history:int=30
     epochs:int=20
+    enough:int=1_400_000     # events after which training ends sooner, but not before 6 epochs
     tokens:int=1500
     lr:float=5e-3
     decay:float=.1
@@ -292,5 +293,5 @@ def train_mbht(
     def loss(k:np.ndarray)->Tensor:
         b = gather(seqs, win[k]); mask, hidden = blank(b, cfg.mask, split.looks, g)
         return F.cross_entropy(m.scores(m.states(b.items, b.behaviors, mask, hidden), b.items, b.behaviors, mask, hidden), b.items[hidden])
-    train_loop(m, lambda rng: bucketed(win, size, rng), loss, cfg, validation(m, dataset, split), tick)
+    train_loop(m, lambda rng: bucketed(win, size, rng), loss, replace(cfg, epochs=min(cfg.epochs, max(6, cfg.enough//len(seqs)))), validation(m, dataset, split), tick)
     return m

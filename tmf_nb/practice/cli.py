@@ -160,7 +160,7 @@ def table(a:argparse.Namespace)->None:
     t.add_column('model')
     for k,m in columns: t.add_column(f'{m}\n{k}', justify='right')
     for r in rows: t.add_row(LABELS[r], *[build(found, m, k).loc[r, st.label] for k,m in columns])
-    con = Console(); (con if con.is_terminal else Console(width=120)).print(t)
+    con = Console(force_jupyter=False); (con if con.is_terminal else Console(width=120, force_jupyter=False)).print(t)
     print(f'records and the place of every answer: {Path(a.out)/a.study}')
 
 def main(argv:Sequence[str]|None=None)->int: # exit status
