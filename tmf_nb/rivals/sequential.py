@@ -59,6 +59,7 @@ class SequentialCfg(LoopCfg):
 class SASRecCfg(SequentialCfg):
     "The sixty-second SASRec of the spine: a budget instead of a validation"
     max_history:int=10
+    tokens:int=3000
     seconds:float=60.
 
 class Sequential(CatalogScorer):
