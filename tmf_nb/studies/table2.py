@@ -8,7 +8,7 @@ __all__ = ['ROWS', 'LABELS', 'Shuffled', 'read_any', 'table2']
 # %% ../../nbs/6_studies/01_table2.ipynb #0003
 from pathlib import Path
 from typing import Any, Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 import numpy as np
 from ..data.core import DataError
 from ..data.schema import Dataset, Log
@@ -16,7 +16,7 @@ from ..data.candidates import Case, Split, leave_last_out
 from ..data.harness import Study, study
 from ..data.public import funnel_of, is_movielens, load_log, load_movielens
 from ..data.storefront import PRESETS, make_storefront
-from ..encoders.features import graph_encoder
+from ..encoders.features import graph_encoder, graph_settings
 from ..rivals.sequential import BERT4Rec, GRU4Rec, Popularity, SASRec, SequentialCfg, TouchedLast, train_sequential
 
 # %% ../../nbs/6_studies/01_table2.ipynb #0006
@@ -25,7 +25,8 @@ def _sequential(kind:type, **fixed:Any)->Callable:
     return make
 
 def _graph(name:str, **fixed:Any)->Callable:
-    def make(dataset:Dataset, split:Split, seed:int, **kw:Any)->Any: return graph_encoder(name, dataset, split, seed=seed, **fixed, **({} if name=='small' else kw))
+    known = {f.name for f in fields(graph_settings(name))}         # the small encoder has no budget in seconds
+    def make(dataset:Dataset, split:Split, seed:int, **kw:Any)->Any: return graph_encoder(name, dataset, split, seed=seed, **fixed, **{k:v for k,v in kw.items() if k in known})
     return make
 
 class Shuffled:
