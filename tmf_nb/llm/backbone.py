@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Backbone', 'with_placeholders', 'TinyCfg', 'train_tokenizer', 'mimetic_', 'a_width', 'new_llama', 'lm_step',
-           'list_lesson', 'school', 'make_tiny', 'cache_dir', 'smollm2_gguf', 'load_backbone']
+           'list_lesson', 'school', 'spell_', 'make_tiny', 'cache_dir', 'smollm2_gguf', 'load_backbone']
 
 # %% ../../nbs/4_llm/00_backbone.ipynb #0003
 import math, os, importlib.util
@@ -42,6 +42,12 @@ class Backbone:
     def volume(self)->float:
         "Mean norm of an embedding row: how loud a word is"
         return self.inner.get_input_embeddings().weight.detach().float().norm(dim=1).mean().item()
+
+    @property
+    def mark(self)->Tensor|None:
+        "(d,) the direction that this model was schooled to read as 'this one', if it was"
+        m = getattr(self.inner.config, 'tmf_mark', None)
+        return None if m is None else torch.tensor(m)
 
     def embed(self, ids:Tensor)->Tensor: # (B, L) -> (B, L, d)
         "Look words up"
@@ -84,7 +90,7 @@ def with_placeholders(
 class TinyCfg:
     "Shape and schooling of the tiny backbone"
     width:int=128          # d_model
-    layers:int=2
+    layers:int=4           # two cannot learn to pick and copy, see the TMF chapter
     heads:int=4
     vocab:int=4000         # upper bound of the BPE vocabulary
     window:int=1024
@@ -193,6 +199,19 @@ def school(
     return losses
 
 # %% ../../nbs/4_llm/00_backbone.ipynb #0022
+@torch.no_grad()
+def spell_(
+    table:Tensor,                  # (V, d) embeddings
+    tokens:Sequence[Sequence[int]],# one token a name
+    words:Sequence[Sequence[int]], # the tokens that the name was made of before it got its own
+    own:float=.3,                  # share of a name's squared norm that is its own
+)->None:
+    "Let the embedding of a name start from those of its words"
+    for (t,*_),w in zip(tokens, words):
+        said = table[w].sum(0)
+        table[t] = table[t]*own**.5 + F.normalize(said, dim=0)*table[t].norm()*(1-own)**.5
+
+# %% ../../nbs/4_llm/00_backbone.ipynb #0023
 def make_tiny(
     names:Sequence[str],       # names of the items
     texts:Sequence[str]=(),    # other words the prompt will use
@@ -203,14 +222,16 @@ def make_tiny(
     spaced = [' '+n for n in names]
     tok = train_tokenizer([*spaced, *texts], cfg.vocab)
     if len(names)<=cfg.whole:
+        words = tok(spaced, add_special_tokens=False).input_ids
         from tokenizers import AddedToken
         tok.add_tokens([AddedToken(n, normalized=False) for n in spaced])
     b = with_placeholders(new_llama(cfg, len(tok)+len(PLACEHOLDERS)), tok, 'tiny')
+    if len(names)<=cfg.whole: spell_(b.model.get_input_embeddings().weight.data, tok(spaced, add_special_tokens=False).input_ids, words)
     ids, comma, rng = [tok(n).input_ids[:16] for n in spaced], tok(',').input_ids[0], np.random.default_rng(cfg.seed)
     school(b.model, lambda k: list_lesson(ids, comma, rng), cfg.list_steps, cfg.lr, pad=tok.pad_token_id, tick=tick)
     return b
 
-# %% ../../nbs/4_llm/00_backbone.ipynb #0027
+# %% ../../nbs/4_llm/00_backbone.ipynb #0028
 def cache_dir()->Path:
     "Where converted models and encoder outputs are kept: $TMF_NB_CACHE or ~/.cache/tmf_nb"
     return Path(os.environ.get('TMF_NB_CACHE', Path.home()/'.cache'/'tmf_nb'))

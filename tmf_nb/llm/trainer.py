@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ..data.core import DataError, write_atomic
 
 # %% ../../nbs/4_llm/03_trainer.ipynb #0006
-OBJECTIVES = ('lm', 'list', 'both')
+OBJECTIVES = ('lm', 'list', 'pointer', 'lm+list', 'lm+pointer')
 
 def answer_loss(
     token_logp:Tensor,   # (n,) log-probability of every answer token
@@ -24,10 +24,10 @@ def answer_loss(
     branch:Tensor,       # (n,) its candidate
     answers:Tensor,      # (B,) index of the right candidate
     sizes:Tensor,        # (B,) number of candidates
-    objective:str='both',
+    objective:str='lm+list', # 'lm', 'list' or 'lm+list'
 )->tuple[Tensor,Tensor]: # loss, (B, C) log-likelihoods (-inf where there is no candidate)
     "The paper's loss (Eq. 9-11), the list-wise one, or their sum"
-    if objective not in OBJECTIVES: raise DataError(f'field objective: {objective!r} is not one of {OBJECTIVES}')
+    if objective not in ('lm','list','lm+list'): raise DataError(f'field objective: {objective!r} is not made of likelihoods')
     B, C = len(answers), int(sizes.max())
     right = branch==answers[row]
     per = token_logp.new_zeros(B)

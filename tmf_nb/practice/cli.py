@@ -14,7 +14,7 @@ from ..data.core import DataError
 # %% ../../nbs/7_practice/01_cli.ipynb #0006
 _HELP = dict(data='folder with items and events (or MovieLens ratings); without it a Storefront is made', preset='which Storefront: tiny, demo, electronics, pets, sports', posters='folder or zip with the pictures of --data',
     backbone='tiny, smollm2, a folder, or a hub name', depth='keep only the first so many layers', encoder='small, or an open_clip model/weights such as ViT-B-32/laion2b_s34b_b79k', image_features='safetensors with ids and image: bring your own picture features',
-    text_features='safetensors with ids and text: bring your own text features', graph='graph encoder: small, mbht, mbgcn, mbrec or tgt', rungs='comma-separated: text, behavior, amsa, cma', objective='lm (the paper), list, or both', steps='optimiser steps of a rung', batch='cases a step', micro='cases that go through the backbone at once',
+    text_features='safetensors with ids and text: bring your own text features', graph='graph encoder: small, mbht, mbgcn, mbrec or tgt', rungs='comma-separated: text, behavior, amsa, cma', objective='lm (the paper), list, pointer, lm+list or lm+pointer', steps='optimiser steps of a rung', batch='cases a step', micro='cases that go through the backbone at once',
     warm='steps of fusion warm-up before a rung with item tokens (0: none, as in the paper)', align='first steps in which LoRA rests and the adaptors learn to be read (0: none, as in the paper)', evaluate='test cases at most', negatives='wrong answers a case', max_history='events shown', sasrec_seconds='budget of the SASRec row', seed='seed of everything')
 
 def parser()->argparse.ArgumentParser:

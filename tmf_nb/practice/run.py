@@ -40,11 +40,11 @@ class RunCfg:
     text_features:str|None=None     # safetensors with ids and text, instead of a text encoder
     graph:str='small'               # graph encoder: small, mbht, mbgcn, mbrec or tgt
     rungs:str='text,behavior,amsa,cma' # which rungs to climb
-    objective:str='both'            # lm (the paper), list or both
+    objective:str='lm+pointer'      # lm (the paper), list, pointer, lm+list or lm+pointer
     steps:int|None=None             # optimiser steps of a rung; by backbone if None
     batch:int|None=None             # cases a step; by backbone if None
     micro:int|None=None             # cases that go through the backbone at once; by backbone if None
-    warm:int=300                    # steps of fusion warm-up before a rung with item tokens (0: none, as in the paper)
+    warm:int=400                    # steps of fusion warm-up before a rung with item tokens (0: none, as in the paper)
     align:int=60                    # first steps of a rung with item tokens, in which LoRA rests and the adaptors learn to be read (0: none, as in the paper)
     evaluate:int=300                # test cases at most
     negatives:int=10                # wrong answers a case
@@ -89,6 +89,7 @@ def judge(
     scores:np.ndarray,              # (n, C)
     cases:Sequence[Case],
     chosen:np.ndarray|None=None,    # (n,) what free generation named, if there was any
+    ways:dict[str,np.ndarray]|None=None, # other ways to choose: name -> (n,) candidate chosen, or (n, C) scores
 )->dict[str,Any]:                   # metrics with the 95 % interval of HR@1, and per-case hits
     "Metrics of one model on one candidate set"
     a = np.array([c.answer for c in cases])
@@ -96,6 +97,7 @@ def judge(
     lo,hi = interval(hit.sum(), len(a))
     out = dict(hits=round(float(hit.sum()),3), n=len(a), hr1=float(hit.mean()), low=lo, high=hi, mrr=float(reciprocal_rank(scores, a).mean()))
     if chosen is not None: out['generated'] = generation_metrics(chosen, a)
+    for k,w in (ways or {}).items(): out[k] = float((w==a).mean() if w.ndim==1 else hits_at(w, a).mean())
     return dict(metrics=out, per_case=[round(float(h),4) for h in hit], **({} if chosen is None else dict(named=[int(c) for c in chosen])))
 
 # %% ../../nbs/7_practice/00_run.ipynb #0013
@@ -115,7 +117,7 @@ def item_features(
     return feats, graph
 
 # %% ../../nbs/7_practice/00_run.ipynb #0015
-LABELS = dict(oracle='best possible (Bayes)', popularity='most popular', graph='graph encoder alone', sasrec='SASRec', fusion='fusion alone (probe)', text='text-only LLM', behavior='+ behaviour tokens', amsa='+ item tokens (AMSA)', cma='+ CMA layers (full TMF)')
+LABELS = dict(oracle='best possible (Bayes)', popularity='most popular', graph='graph encoder alone', sasrec='SASRec', fusion='fusion alone (no LLM)', text='text-only LLM', behavior='+ behaviour tokens', amsa='+ item tokens (AMSA)', cma='+ CMA layers (full TMF)')
 SEES = dict(text={'text','behavior'}, behavior={'text','behavior'}, amsa=SIGHTS, cma=SIGHTS)      # what a rung could use at best, by content: the easy prompt, too, has the words for behaviours
 
 class Ladder:
@@ -138,11 +140,13 @@ class Ladder:
         "Judge one model"
         res, label = {}, label or LABELS[name]
         for k,s in self.sets.items():
-            chosen = written = None
-            with self.stages(f'evaluate {label}', len(s)*(2 if gen else 1)) as tick:
+            chosen = written = None; ways = {}
+            with self.stages(f'evaluate {label}', len(s)*(4 if gen else 1)) as tick:
                 S = score(model, s.cases, tick=tick) if gen else model.score(s.cases)
-                if gen: written, chosen = generate(model, s.cases, tick=tick)
-            res[k] = judge(S, s.cases, chosen) | (dict(examples=written[:5]) if gen else {})
+                if gen:
+                    written, chosen = generate(model, s.cases, tick=tick)
+                    ways = dict(likelihood=score(model, s.cases, tick=tick, by='likelihood'), constrained=generate(model, s.cases, only_names=True, tick=tick)[1])
+            res[k] = judge(S, s.cases, chosen, ways) | (dict(examples=written[:5]) if gen else {})
         self.rows[name] = dict(label=label, seconds=round(seconds,1), steps=steps, sets=res, **more)
         save_json(self.out/'rows'/f'{name}.json', self.rows[name])
         print(f'  {label:26s}' + '  '.join(_short(k, v['metrics']) for k,v in res.items()), flush=True)
@@ -177,7 +181,7 @@ def start(
 def tiny_for(cfg:RunCfg, dataset:Dataset, split:Split, out:Path, stages:Stages)->Backbone:
     "The tiny backbone of a run, made once and kept in the run's folder"
     where, tiny = out/'backbone', TinyCfg(seed=cfg.seed)
-    lesson = 500
+    lesson = 700
     if cfg.preset=='tiny' and cfg.data is None: tiny, lesson = replace(tiny, width=64, layers=2, list_steps=20), 20    # a run for tests
     if not (where/'config.json').exists():
         with stages('make the tiny backbone', tiny.list_steps+lesson) as tick: b = tiny_backbone(dataset, split, tiny, lesson, cfg.max_history, negatives=cfg.negatives, tick=tick)
@@ -207,7 +211,7 @@ def climb(
         with stages(f'warm up the fusion of {LABELS[name]}', warm) as tick: warm_fusion(tmf, dataset, split, warm, negatives=cfg.negatives, seed=cfg.seed, tick=tick)
         if last: ladder.add('fusion', FusionAlone(tmf), seconds('warm up the fusion of'))
     with stages(f'train {LABELS[name]}', steps) as tick:
-        log = fit(tmf, dataset, split, TrainCfg(steps=steps, batch=batch, micro=min(micro, batch), lr=pick(None, LR), lr_fusion=2e-4 if warm else 2e-3, seed=cfg.seed), cfg.negatives, progress, resume, tick)
+        log = fit(tmf, dataset, split, TrainCfg(steps=steps, batch=batch, micro=min(micro, batch), lr=pick(None, LR), lr_fusion=2e-4 if warm else 2e-3, lr_adaptor=5e-3, seed=cfg.seed), cfg.negatives, progress, resume, tick)
     ladder.add(name, tmf, seconds('train')+seconds('warm up the fusion of'), steps, gen=True, log=log, trainable=sum(p.numel() for g in tmf.groups().values() for p in g))
     tmf.save_pretrained(out/name)
     progress.unlink(missing_ok=True)
@@ -279,7 +283,7 @@ def show(result:dict[str,Any])->Any:
     t.add_column('model')
     for k in sets:
         n = next(iter(result['rows'].values()))['sets'][k]['metrics']['n']
-        for c in (f'{k} (n={n})\nHR@1 by likelihood', '95 %', 'HR@1 written\n/all', 'HR@1 written\n/valid', 'Valid\nRatio'): t.add_column(c, justify='right')
+        for c in (f'{k} (n={n})\nHR@1 ranked', '95 %', 'HR@1 written\n/all', 'HR@1 written\n/valid', 'Valid\nRatio'): t.add_column(c, justify='right')
     t.add_column('train\nseconds', justify='right')
     f = lambda x: '' if x is None else f'{x:.3f}'
     for r in result['rows'].values():
