@@ -47,6 +47,7 @@ class TMFCfg:
     ramp:float=.3                # share of the steps over which difficulty rises; then the hardest task only
     max_history:int=10
     max_name:int=16              # tokens of a name
+    chat:bool=True               # write prompts into the backbone's chat template, if it has one
     warm:int=0                   # fusion was warmed up for so many steps (`warm_fusion`), and `fit` keeps the match's loss; 0 is the paper
     align:int=0                  # steps with item tokens in which LoRA rests and the adaptors learn to be read; 0 is the paper
     seed:int=0
@@ -83,7 +84,7 @@ class TMF(nn.Module):
             self.match = Match(cfg.width, len(self.behaviors), cfg.max_history)                                                 # reads fused rows without a language model
             self.item_adaptor = ItemAdaptor(cfg.width, backbone.width, backbone.volume, backbone.mark)                          # Ψ_i
         if 'pointer' in cfg.objective: self.pointer = Pointer(backbone.width)
-        self.prompts = PromptEncoder(backbone.tokenizer, self.names, self.behaviors, backbone.window, cfg.max_name)
+        self.prompts = PromptEncoder(backbone.tokenizer, self.names, self.behaviors, backbone.window, cfg.max_name, chat=cfg.chat)
         self.name = f'TMF {cfg.rung} ({cfg.backbone})'
 
     def groups(self)->dict[str,list[nn.Parameter]]:
