@@ -90,7 +90,7 @@ def with_placeholders(
 class TinyCfg:
     "Shape and schooling of the tiny backbone"
     width:int=128          # d_model
-    layers:int=4           # two cannot learn to pick and copy, see the TMF chapter
+    layers:int=4
     heads:int=4
     vocab:int=4000         # upper bound of the BPE vocabulary
     window:int=1024
