@@ -84,6 +84,10 @@ def places(
     return torch.tensor([len(e.ids)-1 for e in encoded]), torch.tensor([e.reads[-n:]+[0]*(C-n) for e,n in zip(encoded, sizes)]), torch.tensor(sizes)
 
 # %% ../../nbs/4_llm/04_decode.ipynb #0018
+def _greedy(model:Any, embedded:Tensor, alive:Tensor, tokenizer:Any, **how:Any)->Tensor: # (B, T) new tokens
+    "Greedy generation after prompts given as embeddings"
+    return model.generate(inputs_embeds=embedded, attention_mask=alive.long(), do_sample=False, num_beams=1, pad_token_id=tokenizer.pad_token_id, temperature=None, top_p=None, top_k=None, **how)
+
 @torch.no_grad()
 def write_freely(
     model:Any,                # transformers causal LM, possibly with LoRA
@@ -96,8 +100,7 @@ def write_freely(
 )->list[str]:                 # generated text per row
     "Greedy generation until the end of the line"
     ends = sorted({stop, *( [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else [])})
-    out = model.generate(inputs_embeds=embedded, attention_mask=alive.long(), do_sample=False, num_beams=1, max_new_tokens=max_new_tokens, suppress_tokens=list(forbidden),
-                         eos_token_id=ends, pad_token_id=tokenizer.pad_token_id, temperature=None, top_p=None, top_k=None)
+    out = _greedy(model, embedded, alive, tokenizer, max_new_tokens=max_new_tokens, suppress_tokens=list(forbidden), eos_token_id=ends)
     return tokenizer.batch_decode(out, skip_special_tokens=True)
 
 def pad_left(
@@ -135,6 +138,5 @@ def write_names(
     "Greedy generation that can write nothing but candidates' names"
     tries = [Trie(a) for a in answers]
     end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.pad_token_id
-    out = model.generate(inputs_embeds=embedded, attention_mask=alive.long(), do_sample=False, num_beams=1, max_new_tokens=max(len(x) for a in answers for x in a), temperature=None, top_p=None, top_k=None,
-                         prefix_allowed_tokens_fn=lambda row, ids: tries[row].after(ids.tolist()) or [end], eos_token_id=end, pad_token_id=tokenizer.pad_token_id).tolist()
+    out = _greedy(model, embedded, alive, tokenizer, max_new_tokens=max(len(x) for a in answers for x in a), eos_token_id=end, prefix_allowed_tokens_fn=lambda row, ids: tries[row].after(ids.tolist()) or [end]).tolist()
     return np.array([next(k for k,x in enumerate(a) if o[:len(x)]==list(x)) for o,a in zip(out, answers)])
