@@ -102,7 +102,7 @@ def _paper(dep:str, products:int, looks:int, crowds:int, users:int, events:float
     "A one-department storefront at a size of the paper's Table 1"
     return StorefrontCfg(f'storefront-{dep.lower()}', (dep,), 8, 4, 3, products, looks, crowds, users, events)
 
-PRESETS = dict(tiny=StorefrontCfg('storefront-tiny', categories=2, audiences=1, products=2, looks=3, crowds=2, users=60, no_picture=.02), demo=StorefrontCfg(),
+PRESETS = dict(tiny=StorefrontCfg('storefront-tiny', categories=2, audiences=1, products=2, looks=3, crowds=2, users=60, no_picture=.02), demo=StorefrontCfg(users=24_000),
                electronics=_paper('Electronics', 12, 7, 6, 5_091, 23), pets=_paper('Pets', 13, 5, 4, 17_228, 20), sports=_paper('Sports', 10, 6, 5, 4_488, 24))
 TABLE1 = dict(electronics=(48_270, 5_091, 23), pets=(25_007, 17_228, 20), sports=(28_558, 4_488, 24))   # items, users, mean length: paper, Table 1
 

@@ -162,27 +162,56 @@ class Fusion(nn.Module):
 
 # %% ../../nbs/3_fusion/00_attention.ipynb #0039
 class Match(nn.Module):
-    "How well the fused rows of candidates match those of a history, and what was done with it"
+    "How well candidates match a history: a mixture over kinds of shoppers, read from fused rows"
     def __init__(self,
         width:int,          # D
-        behaviors:int,      # how many there are; they are ordered, so later ones start by weighing more
+        behaviors:int,      # how many there are; they are ordered, so later ones start by saying more
         max_history:int=10, # recency is learned for the last so many events
+        questions:int=6,    # G
+        kinds:int=8,        # K
+        hidden:int=256,     # width of the small network
     ):
         super().__init__()
-        self.wish, self.offer, self.alone = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False), nn.Linear(width, 1)
-        for lin in (self.wish, self.offer): nn.init.eye_(lin.weight)
-        self.strength = nn.Parameter(torch.linspace(.3, 1, behaviors)[:,None].repeat(1, width))
-        self.recency, self.volume = nn.Parameter(torch.zeros(max_history)), nn.Parameter(torch.tensor(.2))
+        self.shape, GK = (questions, kinds), questions*kinds
+        self.line, self.bend = nn.Linear(width, GK, bias=False), nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, GK))
+        self.alone = nn.Linear(width, 1)
+        nn.init.normal_(self.line.weight, std=.3/width**.5)                       # kinds must differ a little, or they stay one
+        for lin in (self.bend[-1], self.alone): nn.init.zeros_(lin.weight); nn.init.zeros_(lin.bias)
+        self.prior, self.says = nn.Parameter(torch.zeros(questions, kinds)), nn.Parameter(torch.zeros(behaviors, questions, kinds))
+        self.strength = nn.Parameter(torch.linspace(.1, 1, behaviors)[:,None].repeat(1, questions))
+        self.recency = nn.Parameter(torch.zeros(max_history))
+
+    def worth(self,
+        rows:Tensor,      # (..., D)
+    )->Tensor:            # (..., G, K)
+        "What each row is worth to each kind"
+        return (self.line(rows)+self.bend(rows)).unflatten(-1, self.shape)
+
+    def belief(self,
+        worth:Tensor,     # (B, H, G, K) of the history
+        behaviors:Tensor, # (B, H) what was done
+        history:Tensor,   # (B, H) True where there is an event; oldest first, from the left
+    )->Tensor:            # (B, G, K) log-probabilities
+        "Which kind of shopper this is"
+        n = history.sum(1, keepdim=True)
+        ago = (n-1-torch.arange(history.shape[1], device=worth.device)).clamp(0, len(self.recency)-1)
+        said = self.strength[behaviors][...,None]*worth + self.says[behaviors]
+        return (self.prior + ((history*self.recency[ago].exp())[...,None,None]*said).sum(1)).log_softmax(-1)
+
+    def among(self,
+        belief:Tensor,    # (B, G, K)
+        worth:Tensor,     # (P, G, K) of candidates that all cases share
+    )->Tensor:            # (B, P)
+        "The mixture for many shared candidates, as a product of matrices"
+        top = worth.amax(-1, keepdim=True).detach()
+        return torch.einsum('bgk,pgk->bpg', belief.exp(), (worth-top).exp()).clamp(min=1e-20).log().sum(-1) + top.sum((-2,-1))
 
     def forward(self,
         rows:Tensor,      # (B, H+C, D) from `Fusion`
-        behaviors:Tensor, # (B, H) what was done
-        history:Tensor,   # (B, H) True where there is an event; oldest first, from the left
+        behaviors:Tensor, # (B, H)
+        history:Tensor,   # (B, H)
     )->Tensor:            # (B, C)
         "Scores of the candidates"
-        H, n = behaviors.shape[1], history.sum(1, keepdim=True)
-        ago = (n-1-torch.arange(H, device=rows.device)).clamp(0, len(self.recency)-1)
-        w = history*self.recency[ago].exp()/n.clamp(min=1)**.5
-        wish = (w[...,None]*self.strength[behaviors]*self.wish(rows[:,:H])).sum(1)
-        offer = rows[:,H:]
-        return (wish[:,None]*self.offer(offer)).sum(-1)*self.volume/rows.shape[-1]**.5 + self.alone(offer)[...,0]
+        H, w = behaviors.shape[1], self.worth(rows)
+        b = self.belief(w[:,:H], behaviors, history)
+        return torch.logsumexp(b[:,None]+w[:,H:], -1).sum(-1) + self.alone(rows[:,H:])[...,0]

@@ -38,7 +38,7 @@ class ItemAdaptor(Adaptor):
 
     def forward(self,
         x:Tensor,     # (..., d_in) fused rows
-        match:Tensor, # (...) how well each matches the history
+        match:Tensor, # (...) log-odds of each, see `TMF.odds`
     )->Tensor:        # (..., d_model)
         "Project, lean towards `mark`, then set the norm to `volume`"
         y = self.norm(self.mlp(x))/self.mlp[-1].out_features**.5

@@ -15,7 +15,7 @@ import numpy as np, torch
 from torch import nn, Tensor
 from ..data.core import DataError, save_json, load_json, write_atomic
 from ..data.schema import Dataset
-from ..data.candidates import Case, CaseMaker, Split, history_before
+from ..data.candidates import Case, CaseMaker, Split, events_before, shelves
 from ..encoders.features import ItemFeatures
 from ..fusion.attention import Fusion, FusionCfg, Match, sight
 from ..fusion.tokens import Adaptor, ItemAdaptor, replace_tokens
@@ -41,7 +41,7 @@ class TMFCfg:
     lora_alpha:int=32
     dropout:float=.05            # of LoRA and fusion
     objective:str='lm+pointer'   # 'lm' (the paper), 'list', 'pointer', 'lm+list' or 'lm+pointer'
-    noise:float=1.               # on graph vectors in training, see `FusionCfg`; 0 is the paper
+    noise:float=.5               # on graph vectors in training, see `FusionCfg`; 0 is the paper
     schedule:str='paper'         # see `Curriculum`
     t1:float=.3                  # T1/T: where the hard task begins
     ramp:float=.3                # share of the steps over which difficulty rises; then the hardest task only
@@ -109,6 +109,13 @@ class TMF(nn.Module):
         out = self.fusion(self.v_image[items], self.v_text[items], self.v_graph[items], self.present[items], sight(h, k, self.cfg.candidates), maps)
         return (*out, rows) if maps else (out, rows)
 
+    def rows_of(self,
+        items:Tensor,           # (n,) item numbers
+    )->Tensor:                  # (n, D)
+        "Fused rows of items that stand alone, in nobody's history"
+        f = lambda v: v[items][:,None]
+        return self.fusion(f(self.v_image), f(self.v_text), f(self.v_graph), f(self.present), torch.ones(len(items), 1, 1, dtype=torch.bool, device=items.device))[:,0]
+
     def matches(self,
         cases:Sequence[Case],
         fused:Tensor,           # (B, H+C, D), what `fuse` gave for them
@@ -120,6 +127,12 @@ class TMF(nn.Module):
         n = torch.tensor([len(c.candidates) for c in cases], device=dev)
         s = self.match(fused, b.to(dev), h.to(dev))
         return s.masked_fill(torch.arange(s.shape[1], device=dev)>=n[:,None], -torch.inf)
+
+    def odds(self,
+        match:Tensor,           # (B, C), what `matches` gave
+    )->Tensor:                  # (B, C), 0: no likelier than by chance
+        "By how much the match makes each candidate likelier than chance, as a logarithm"
+        return match.log_softmax(1) + match.isfinite().sum(1, keepdim=True).log()
 
     def embed(self,
         encoded:Sequence[Encoded],
@@ -135,7 +148,7 @@ class TMF(nn.Module):
             fused, rows = self.fuse(cases); m = self.matches(cases, fused)
             if matched is not None: matched.append(m)
             at = tuple(zip(*[(r, rows[r][i]) for r,x in enumerate(encoded) for i in x.items]))
-            says = torch.cat([m.new_zeros(len(cases), fused.shape[1]-m.shape[1]), m], 1)          # the history has nothing to match but itself
+            says = torch.cat([m.new_zeros(len(cases), fused.shape[1]-m.shape[1]), self.odds(m)], 1)          # the history has nothing to match but itself
             e = replace_tokens(e, ids, self.backbone.item_id, self.item_adaptor(fused[at], says[at]))
         return e
 
@@ -166,26 +179,43 @@ def warm_fusion(
     tmf:TMF,
     dataset:Dataset,
     split:Split,
-    steps:int=500,
-    batch:int=96,
+    steps:int=1500,
+    batch:int=256,             # questions a step, all of one shelf
     lr:float=1e-3,
-    negatives:int=10,
+    shelf:int=512,             # of a larger shelf so many items, drawn anew each step, stand against the right ones
     seed:int=0,
     tick:Callable|None=None,
-)->list[float]:            # share of hits in the batch, per step
-    "Train fusion and match on the training questions, without the language model"
+)->list[float]:                # share of questions whose right answer came first on the shelf, per step
+    "Train fusion and match on the training questions, each against its shelf, without the language model"
     if not len(split.train): raise DataError(f'{dataset.name}: no training question')
-    mk, hits, params = CaseMaker(dataset, negatives, tmf.cfg.max_history, split.visible, looks=split.looks), [], [*tmf.fusion.parameters(), *tmf.match.parameters()]
+    log, q, n, I, dev = dataset.log, split.train, tmf.cfg.max_history, len(dataset.catalog), tmf.v_image.device
+    H, B, Y = np.full((len(q),n), -1), np.zeros((len(q),n), int), log.items[q[:,1]]
+    for r,(u,p) in enumerate(q):
+        at = events_before(dataset, u, p, n, split.visible, looks=split.looks); H[r,:len(at)], B[r,:len(at)] = log.items[at], log.behaviors[at]
+    which = np.unique([s[0] for s in shelves(dataset.catalog)[0]], return_inverse=True)[1]
+    on, asked = ([np.flatnonzero(w==k) for k in range(which.max()+1)] for w in (which, which[Y]))
+    touched = np.unique(log.users.astype(np.int64)*I + log.items)
+    amsa, rng, hits = tmf.fusion.amsa, np.random.default_rng([seed, 43]), []
+    amsa.v.bias.data.copy_(amsa.sink_value.flatten())
+    params = [p for k,p in tmf.fusion.named_parameters() if not k.startswith(('amsa','cma')) or '.norm.' in k] + list(tmf.match.parameters())
     opt = torch.optim.AdamW(params, lr=lr, weight_decay=.05)
     tmf.train()
     for k in range(steps):
-        for g in opt.param_groups: g['lr'] = lr*min(1, (k+1)/30, .02+1.5*(steps-k)/steps)
-        cases = mk.batch(split.train, batch, seed, 43, k)
+        for g in opt.param_groups: g['lr'] = lr*min(1, (k+1)/30, .02+(steps-k)/steps)
         torch.manual_seed(seed*1_000_003+k)
-        s, y = tmf.matches(cases, tmf.fuse(cases)[0]), torch.tensor([c.answer for c in cases], device=tmf.v_image.device)
-        loss = nn.functional.cross_entropy(s, y)
+        s = rng.choice(len(on), p=[len(a)/len(q) for a in asked])
+        r = rng.choice(asked[s], batch); P = np.unique(np.r_[Y[r], on[s] if len(on[s])<=shelf else rng.choice(on[s], shelf, replace=False)])
+        items, at = np.unique(np.r_[H[r].clip(0).ravel(), P], return_inverse=True)
+        rows = tmf.rows_of(torch.from_numpy(items).to(dev)); w, at = tmf.match.worth(rows), torch.from_numpy(at).to(dev)
+        h, c = at[:batch*n].view(batch,n), at[batch*n:]
+        b = tmf.match.belief(w[h], torch.from_numpy(B[r]).to(dev), torch.from_numpy(H[r]>=0).to(dev))
+        key = q[r,0][:,None].astype(np.int64)*I+P
+        known = (touched[np.searchsorted(touched, key).clip(max=len(touched)-1)]==key) & (P!=Y[r][:,None])          # what a shopper has touched is no wrong answer
+        S = (tmf.match.among(b, w[c])+tmf.match.alone(rows[c])[:,0]).masked_fill(torch.from_numpy(known).to(dev), -torch.inf)
+        y = torch.from_numpy(np.searchsorted(P, Y[r])).to(dev)
+        loss = nn.functional.cross_entropy(S, y)
         opt.zero_grad(set_to_none=True); loss.backward(); nn.utils.clip_grad_norm_(params, 1.); opt.step()
-        hits.append(float((s.argmax(1)==y).float().mean()))
+        hits.append(float((S.argmax(1)==y).float().mean()))
         if tick: tick(1, f'hits {np.mean(hits[-50:]):.2f}')
     tmf.eval()
     return hits

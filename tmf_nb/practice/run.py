@@ -44,7 +44,7 @@ class RunCfg:
     steps:int|None=None             # optimiser steps of a rung; by backbone if None
     batch:int|None=None             # cases a step; by backbone if None
     micro:int|None=None             # cases that go through the backbone at once; by backbone if None
-    warm:int=400                    # steps of fusion warm-up before a rung with item tokens (0: none, as in the paper)
+    warm:int=1500                   # steps of fusion warm-up before a rung with item tokens (0: none, as in the paper)
     align:int=60                    # first steps of a rung with item tokens, in which LoRA rests and the adaptors learn to be read (0: none, as in the paper)
     evaluate:int=300                # test cases at most
     negatives:int=10                # wrong answers a case
@@ -59,7 +59,7 @@ def command_of(cfg:RunCfg)->str:
 
 def _bare(field:str, value:Any)->Any: return Path(value).name if value and field in ('data','posters','image_features','text_features') else value
 
-STEPS, BATCH, MICRO, LR = dict(tiny=300, other=75), dict(tiny=32, other=16), dict(tiny=32, other=4), dict(tiny=2e-3, other=1e-3)
+STEPS, BATCH, MICRO, LR = dict(tiny=500, other=75), dict(tiny=32, other=16), dict(tiny=32, other=4), dict(tiny=2e-3, other=1e-3)
 
 # %% ../../nbs/7_practice/00_run.ipynb #0009
 def the_shop(cfg:RunCfg)->Storefront|None:
@@ -208,10 +208,10 @@ def climb(
     progress, seconds = out/f'{name}.progress.safetensors', lambda what: stages.seconds.get(f'{what} {LABELS[name]}', 0.)
     warm = cfg.warm if tmf.level>=2 else 0
     if warm and not (resume and progress.exists()):     # a checkpoint already holds the warmed fusion
-        with stages(f'warm up the fusion of {LABELS[name]}', warm) as tick: warm_fusion(tmf, dataset, split, warm, negatives=cfg.negatives, seed=cfg.seed, tick=tick)
+        with stages(f'warm up the fusion of {LABELS[name]}', warm) as tick: warm_fusion(tmf, dataset, split, warm, seed=cfg.seed, tick=tick)
         if last: ladder.add('fusion', FusionAlone(tmf), seconds('warm up the fusion of'))
     with stages(f'train {LABELS[name]}', steps) as tick:
-        log = fit(tmf, dataset, split, TrainCfg(steps=steps, batch=batch, micro=min(micro, batch), lr=pick(None, LR), lr_fusion=2e-4 if warm else 2e-3, lr_adaptor=5e-3, seed=cfg.seed), cfg.negatives, progress, resume, tick)
+        log = fit(tmf, dataset, split, TrainCfg(steps=steps, batch=batch, micro=min(micro, batch), lr=pick(None, LR), lr_fusion=1e-4 if warm else 2e-3, lr_adaptor=5e-3, seed=cfg.seed), cfg.negatives, progress, resume, tick)
     ladder.add(name, tmf, seconds('train')+seconds('warm up the fusion of'), steps, gen=True, log=log, trainable=sum(p.numel() for g in tmf.groups().values() for p in g))
     tmf.save_pretrained(out/name)
     progress.unlink(missing_ok=True)
