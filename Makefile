@@ -47,8 +47,8 @@ readme: $(STAMP) ## write README.md from nbs/index.ipynb
 check: $(STAMP) ## modules match notebooks, README matches index, lint, and the wheel imports without nbdev
 	$(BIN)/python tools/check.py
 
-results: $(STAMP) ## measure again what results/ holds for the embedded shop
-	$(BIN)/python tools/results.py
+results: $(STAMP) ## measure again what results/ holds: the run of the embedded shop, or STUDY=table3, fusion
+	$(BIN)/python tools/$(or $(STUDY),results).py $(ARGS)
 
 clean: ## remove what was made, except runs/ and results/
 	rm -rf $(VENV) _docs _proc build dist *.egg-info

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUT, WORK, CASES = ROOT/"results"/"table3", ROOT/"runs"/"table3", 500
 RUNGS = ("text", "behavior", "amsa", "cma")
 CONTROLS = {"shuffled-pictures": "image", "shuffled-graph": "graph"}    # the whole model, with one modality dealt out anew among the items
+LONGER = {"text-longer": ("text", 4)}                                    # a rung with so many times the steps
 CHEAP = ("oracle", "popularity", "graph", "sasrec")
 path = lambda row, seed: OUT/f"storefront-demo-{row}-s{seed}.json"
 missing = lambda rows, seed: [r for r in rows if not path(r, seed).exists()]
@@ -60,7 +61,7 @@ def climb_one(row, seed):
     import torch
     from tmf_nb.data.core import Stages
     from tmf_nb.encoders.features import ItemFeatures
-    from tmf_nb.practice.run import Ladder, RunCfg, climb, tiny_for
+    from tmf_nb.practice.run import STEPS, Ladder, RunCfg, climb, tiny_for
     shop, data, split, sets = scene()
     where, cfg, stages = WORK/f"s{seed}", RunCfg(seed=seed), Stages()
     feats, rung = ItemFeatures.load(where/"features.safetensors"), row
@@ -68,6 +69,9 @@ def climb_one(row, seed):
         rung, m = "cma", CONTROLS[row]
         deal = torch.from_numpy(np.random.default_rng([seed, 3]).permutation(len(data.catalog)))
         feats = replace(feats, **{m: getattr(feats, m)[deal], f"has_{m}": getattr(feats, f"has_{m}")[deal]})
+    if row in LONGER:
+        rung, times = LONGER[row]
+        cfg = replace(cfg, steps=times*STEPS["tiny"])
     (where/row).mkdir(exist_ok=True)
     ladder = Ladder(sets, where/row, stages)
     climb(cfg, rung, tiny_for(cfg, data, split, where, stages), feats, data, split, ladder, True, True)
@@ -88,7 +92,7 @@ def keep(r, row, seed, data, sets, **more):
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    p.add_argument("--rows", nargs="+", default=[*RUNGS, *CONTROLS], choices=[*RUNGS, *CONTROLS], metavar="ROW", help=", ".join([*RUNGS, *CONTROLS]))
+    p.add_argument("--rows", nargs="+", default=[*RUNGS, *CONTROLS, *LONGER], choices=[*RUNGS, *CONTROLS, *LONGER], metavar="ROW", help=", ".join([*RUNGS, *CONTROLS, *LONGER]))
     p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="rows that run side by side, each with its share of the cores")
     p.add_argument("--one", nargs=2, metavar=("ROW", "SEED"), help=argparse.SUPPRESS)
     a = p.parse_args()

@@ -169,14 +169,14 @@ class Match(nn.Module):
         max_history:int=10, # recency is learned for the last so many events
         questions:int=6,    # G
         kinds:int=8,        # K
-        hidden:int=256,     # width of the small network
+        hidden:int=256,     # width of the small network; 0: none
     ):
         super().__init__()
         self.shape, GK = (questions, kinds), questions*kinds
-        self.line, self.bend = nn.Linear(width, GK, bias=False), nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, GK))
-        self.alone = nn.Linear(width, 1)
+        self.line, self.alone = nn.Linear(width, GK, bias=False), nn.Linear(width, 1)
+        self.bend = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, GK)) if hidden else None
         nn.init.normal_(self.line.weight, std=.3/width**.5)                       # kinds must differ a little, or they stay one
-        for lin in (self.bend[-1], self.alone): nn.init.zeros_(lin.weight); nn.init.zeros_(lin.bias)
+        for lin in (self.alone, *([self.bend[-1]] if hidden else [])): nn.init.zeros_(lin.weight); nn.init.zeros_(lin.bias)
         self.prior, self.says = nn.Parameter(torch.zeros(questions, kinds)), nn.Parameter(torch.zeros(behaviors, questions, kinds))
         self.strength = nn.Parameter(torch.linspace(.1, 1, behaviors)[:,None].repeat(1, questions))
         self.recency = nn.Parameter(torch.zeros(max_history))
@@ -185,7 +185,7 @@ class Match(nn.Module):
         rows:Tensor,      # (..., D)
     )->Tensor:            # (..., G, K)
         "What each row is worth to each kind"
-        return (self.line(rows)+self.bend(rows)).unflatten(-1, self.shape)
+        return (self.line(rows) + (self.bend(rows) if self.bend else 0)).unflatten(-1, self.shape)
 
     def belief(self,
         worth:Tensor,     # (B, H, G, K) of the history

@@ -41,8 +41,9 @@ class ItemAdaptor(Adaptor):
         match:Tensor, # (...) log-odds of each, see `TMF.odds`
     )->Tensor:        # (..., d_model)
         "Project, lean towards `mark`, then set the norm to `volume`"
-        y = self.norm(self.mlp(x))/self.mlp[-1].out_features**.5
-        return nn.functional.normalize(y + self.amount*match[...,None]*self.mark, dim=-1)*self.volume
+        m = nn.functional.normalize(self.mark, dim=0)
+        y = self.norm(self.mlp(x)); y = nn.functional.normalize(y - (y@m)[...,None]*m, dim=-1)
+        return nn.functional.normalize(y + self.amount*match[...,None]*m, dim=-1)*self.volume
 
 # %% ../../nbs/3_fusion/01_tokens.ipynb #0014
 def replace_tokens(
