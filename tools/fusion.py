@@ -55,6 +55,28 @@ def found(tmf, shop, cases):
     return dict(questions=[{c: round(float(ami(true[c], q)), 4) for c in about} for q in believed.T], knowable={c: round(float(ami(true[c], best[c])), 4) for c in about})
 
 
+def attention(tmf, shop, cases, example):
+    "Where candidates look: for each map and fact, attention to history rows that share the fact over attention to those that do not, averaged over cases; and the maps of one case"
+    import numpy as np
+    import torch
+    facts = ("category", "audience", "brand", "colour", "community")
+    tmf.eval()
+    lift, one = {}, {}
+    with torch.no_grad():
+        for c in cases:
+            _, maps, _ = tmf.fuse([c], maps=True)
+            h, k = [i for i, _ in c.history], list(c.candidates)
+            for m, w in maps.items():
+                w = w[0, len(h):, :len(h)].numpy()
+                for f in facts:
+                    x = shop.codes[f]
+                    same = x[k][:, None]==x[h][None]
+                    for r in range(len(k)):
+                        if same[r].any() and not same[r].all(): lift.setdefault((m, f), []).append((w[r][same[r]].mean(), w[r][~same[r]].mean()))
+        one = {m: np.round(w[0].numpy(), 5).tolist() for m, w in tmf.fuse([example], maps=True)[1].items()}
+    return dict(lift={m: {f: round(float(np.mean([a for a, _ in lift[m, f]])/max(np.mean([b for _, b in lift[m, f]]), 1e-9)), 4) for f in facts if (m, f) in lift} for m in one}, maps=one)
+
+
 def main():
     from tmf_nb.studies.fusion import VARIANTS
     p = argparse.ArgumentParser(description=__doc__)
@@ -86,12 +108,16 @@ def main():
         match, together, shelf = how.pop("match", None), how.pop("company", 0), how.pop("shelf", 512)
         tmf = TMF(blank, feats, data.catalog.names, data.behaviors, TMFCfg(seed=seed, **how))
         if match is not None: tmf.match = InnerProduct(tmf.cfg.width, len(data.behaviors)) if match=="inner" else Match(tmf.cfg.width, len(data.behaviors), **match)
+        some = [c for k, x in sets.items() if k.endswith("hard") for c in x.cases[:100]]
+        example = max(some, key=lambda c: len({i for i, _ in c.history}))
+        looks = dict(untrained=attention(tmf, shop, some, example)) if v=="company" else {}
         hits = warm_fusion(tmf, data, asked, a.steps, seed=seed, shelf=shelf)
         if together: company(tmf, data, asked, together, seed)
+        if looks: looks |= dict(trained=attention(tmf, shop, some, example), history=example.history, candidates=example.candidates, answer=example.answer)
         judged = {k: judge(FusionAlone(tmf).score(s.cases), s.cases) for k, s in sets.items()}
         pool = {kind: np.concatenate([r["per_case"] for k, r in judged.items() if k.endswith(kind)]) for kind in ("random", "hard")}
         save_json(path(v, seed), run_record("fusion", "storefront-demo", VARIANTS[v][0], seed, len(pool["random"]), {k: float(x.mean()) for k, x in pool.items()}, data.hash, time.time()-t, row=v, per_case={k: x.tolist() for k, x in pool.items()},
-                  candidates_hash={k: s.hash for k, s in sets.items()}, steps=a.steps, found=found(tmf, shop, [c for k, x in sets.items() if k.endswith("random") for c in x.cases]) if v in ("full", "one") else None, train_hits=float(np.mean(hits[-100:])), threads=torch.get_num_threads()))
+                  candidates_hash={k: s.hash for k, s in sets.items()}, steps=a.steps, attention=looks or None, found=found(tmf, shop, [c for k, x in sets.items() if k.endswith("random") for c in x.cases]) if v in ("full", "one") else None, train_hits=float(np.mean(hits[-100:])), threads=torch.get_num_threads()))
         print(f"seed {seed}  {VARIANTS[v][0]:44s} random {pool['random'].mean():.3f}  hard {pool['hard'].mean():.3f}  {time.time()-t:.0f} s", flush=True)
 
 

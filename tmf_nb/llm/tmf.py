@@ -21,7 +21,7 @@ from ..fusion.attention import Fusion, FusionCfg, Match, sight
 from ..fusion.tokens import Adaptor, ItemAdaptor, replace_tokens
 from .backbone import Backbone, TinyCfg, make_tiny, load_backbone
 from .prompt import TASKS, TEMPLATES, Encoded, PromptEncoder, as_text, pieces
-from .curriculum import Curriculum
+from .curriculum import SCHEDULES, Curriculum
 from .trainer import OBJECTIVES, TrainCfg, answer_loss, train
 from .decode import Pointer, named, pack, pad_left, places, write_freely, write_names
 
@@ -55,6 +55,8 @@ class TMFCfg:
     def __post_init__(self):
         if self.rung not in RUNGS: raise DataError(f'field rung: {self.rung!r} is not one of {tuple(RUNGS)}')
         if self.objective not in OBJECTIVES: raise DataError(f'field objective: {self.objective!r} is not one of {OBJECTIVES}')
+        if self.schedule not in SCHEDULES: raise DataError(f'field schedule: {self.schedule!r} is not one of {SCHEDULES}')
+        if not 0<=self.noise<=10: raise DataError(f'field noise: {self.noise} is not between 0 and 10')
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0008
 class TMF(nn.Module):

@@ -41,6 +41,8 @@ class RunCfg:
     graph:str='small'               # graph encoder: small, mbht, mbgcn, mbrec or tgt
     rungs:str='text,behavior,amsa,cma' # which rungs to climb
     objective:str='lm+pointer'      # lm (the paper), list, pointer, lm+list or lm+pointer
+    schedule:str='paper'            # curriculum: paper, continuous, stages, reversed or none
+    noise:float=.5                  # on graph vectors in training, in units of their own spread (0: none, as in the paper)
     steps:int|None=None             # optimiser steps of a rung; by backbone if None
     batch:int|None=None             # cases a step; by backbone if None
     micro:int|None=None             # cases that go through the backbone at once; by backbone if None
@@ -204,7 +206,7 @@ def climb(
     out, stages, pick = ladder.out, ladder.stages, lambda own, by: own or by.get(cfg.backbone, by['other'])
     steps, batch, micro = pick(cfg.steps, STEPS), pick(cfg.batch, BATCH), pick(cfg.micro, MICRO)
     tmf = TMF(replace(base, model=copy.deepcopy(base.model)), feats, dataset.catalog.names, dataset.behaviors,
-              TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, warm=cfg.warm, align=min(cfg.align, steps//4), max_history=cfg.max_history, seed=cfg.seed))
+              TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, schedule=cfg.schedule, noise=cfg.noise, warm=cfg.warm, align=min(cfg.align, steps//4), max_history=cfg.max_history, seed=cfg.seed))
     progress, seconds = out/f'{name}.progress.safetensors', lambda what: stages.seconds.get(f'{what} {LABELS[name]}', 0.)
     warm = cfg.warm if tmf.level>=2 else 0
     if warm and not (resume and progress.exists()):     # a checkpoint already holds the warmed fusion
@@ -227,6 +229,7 @@ def run(
     t0, stages, rungs = time.time(), stages or Stages(), [r for r in cfg.rungs.split(',') if r]
     odd = [r for r in rungs if r not in RUNGS]
     if odd: raise DataError(f'field rungs: {odd[0]!r} is not one of {tuple(RUNGS)}')
+    TMFCfg(objective=cfg.objective, schedule=cfg.schedule, noise=cfg.noise)                # says what is wrong before anything is trained
     if cfg.graph not in GRAPHS: raise DataError(f'field graph: {cfg.graph!r} is not one of {tuple(GRAPHS)}')
     out = start(cfg, out, resume)
     with stages('read and validate'): shop = the_shop(cfg); dataset = load_data(cfg, shop); split, sets = questions(dataset, cfg); data_hash = dataset.hash
