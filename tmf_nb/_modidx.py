@@ -765,4 +765,9 @@ d = { 'settings': { 'branch': 'main',
                                        'tmf_nb.studies.table2._sequential': ( '6_studies/table2.html#_sequential',
                                                                               'tmf_nb/studies/table2.py'),
                                        'tmf_nb.studies.table2.read_any': ('6_studies/table2.html#read_any', 'tmf_nb/studies/table2.py'),
-                                       'tmf_nb.studies.table2.table2': ('6_studies/table2.html#table2', 'tmf_nb/studies/table2.py')}}}
+                                       'tmf_nb.studies.table2.table2': ('6_studies/table2.html#table2', 'tmf_nb/studies/table2.py')},
+            'tmf_nb.studies.table3': { 'tmf_nb.studies.table3.mean_interval': ( '6_studies/table3.html#mean_interval',
+                                                                                'tmf_nb/studies/table3.py'),
+                                       'tmf_nb.studies.table3.table3_rows': ( '6_studies/table3.html#table3_rows',
+                                                                              'tmf_nb/studies/table3.py'),
+                                       'tmf_nb.studies.table3.versus': ('6_studies/table3.html#versus', 'tmf_nb/studies/table3.py')}}}
