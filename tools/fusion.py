@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from table3 import CHEAP, WORK, missing, prepare, scene
+from table3 import WORK, encode, encoded, scene
 
 OUT = Path(__file__).resolve().parent.parent/"results"/"fusion"
 
@@ -23,7 +23,8 @@ def company(tmf, data, split, steps, seed, lr=2e-4, batch=96):
     for k in range(steps):
         torch.manual_seed(seed*1_000_003+k)
         cases = mk.batch(split.train, batch, seed, 43, k)
-        loss = torch.nn.functional.cross_entropy(tmf.matches(cases, tmf.fuse(cases)[0]), torch.tensor([c.answer for c in cases]))
+        at = tmf.layout(cases)
+        loss = torch.nn.functional.cross_entropy(tmf.matches(at, tmf.fuse(at)), torch.tensor([c.answer for c in cases]))
         opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(params, 1.)
@@ -45,12 +46,9 @@ def found(tmf, shop, cases):
     with torch.no_grad():
         believed = []
         for k in range(0, len(cases), 128):
-            part = cases[k:k+128]
-            H = max(len(c.history) for c in part)
-            w = tmf.match.worth(tmf.fuse(part)[0])
-            b, h = torch.zeros(len(part), H, dtype=torch.long), torch.zeros(len(part), H, dtype=torch.bool)
-            for r, c in enumerate(part): b[r, :len(c.history)], h[r, :len(c.history)] = torch.tensor([x for _, x in c.history]), True
-            believed.append(tmf.match.belief(w[:, :H], b, h).argmax(-1))
+            at = tmf.layout(cases[k:k+128])
+            w = tmf.match.worth(tmf.fuse(at))[:, :at["history"].shape[1]]
+            believed.append(tmf.match.belief(w, at["behaviors"], at["history"]).argmax(-1))
     believed = torch.cat(believed).numpy()
     return dict(questions=[{c: round(float(ami(true[c], q)), 4) for c in about} for q in believed.T], knowable={c: round(float(ami(true[c], best[c])), 4) for c in about})
 
@@ -64,7 +62,7 @@ def attention(tmf, shop, cases, example):
     lift, one = {}, {}
     with torch.no_grad():
         for c in cases:
-            _, maps, _ = tmf.fuse([c], maps=True)
+            _, maps = tmf.fuse(tmf.layout([c]), maps=True)
             h, k = [i for i, _ in c.history], list(c.candidates)
             for m, w in maps.items():
                 w = w[0, len(h):, :len(h)].numpy()
@@ -73,7 +71,7 @@ def attention(tmf, shop, cases, example):
                     same = x[k][:, None]==x[h][None]
                     for r in range(len(k)):
                         if same[r].any() and not same[r].all(): lift.setdefault((m, f), []).append((w[r][same[r]].mean(), w[r][~same[r]].mean()))
-        one = {m: np.round(w[0].numpy(), 5).tolist() for m, w in tmf.fuse([example], maps=True)[1].items()}
+        one = {m: np.round(w[0].numpy(), 5).tolist() for m, w in tmf.fuse(tmf.layout([example]), maps=True)[1].items()}
     return dict(lift={m: {f: round(float(np.mean([a for a, _ in lift[m, f]])/max(np.mean([b for _, b in lift[m, f]]), 1e-9)), 4) for f in facts if (m, f) in lift} for m in one}, maps=one)
 
 
@@ -100,7 +98,7 @@ def main():
     shop, data, split, sets = scene()
     blank = make_tiny(data.catalog.names, cfg=TinyCfg(width=32, layers=1, heads=2, list_steps=0))
     for seed, v in todo:
-        if missing(CHEAP, seed) or not (WORK/f"s{seed}"/"features.safetensors").exists(): prepare(seed)
+        if not encoded(seed): encode(seed)
         feats, how, t = ItemFeatures.load(WORK/f"s{seed}"/"features.safetensors"), dict(VARIANTS[v][1]), time.time()
         if m := how.pop("without", None): feats = replace(feats, **{f"has_{m}": torch.zeros(len(data.catalog), dtype=torch.bool)})
         asked = split

@@ -19,6 +19,7 @@ LONGER = {"text-longer": ("text", 4)}                                    # a run
 CHEAP = ("oracle", "popularity", "graph", "sasrec")
 path = lambda row, seed: OUT/f"storefront-demo-{row}-s{seed}.json"
 missing = lambda rows, seed: [r for r in rows if not path(r, seed).exists()]
+encoded = lambda seed: not missing(CHEAP, seed) and (WORK/f"s{seed}"/"features.safetensors").exists()
 
 
 def scene():
@@ -33,26 +34,33 @@ def scene():
     return shop, data, split, sets
 
 
-def prepare(seed):
-    "What all rows of a seed share, and the rows that cost little"
+def encode(seed):
+    "The features that all rows of a seed share, and the rows that cost little"
     from tmf_nb.data.ceiling import Oracle
     from tmf_nb.data.core import Stages
-    from tmf_nb.practice.run import Ladder, Popularity, RunCfg, SASRecCfg, item_features, tiny_for, train_sasrec
+    from tmf_nb.practice.run import Ladder, Popularity, RunCfg, SASRecCfg, item_features, train_sasrec
     shop, data, split, sets = scene()
     where, cfg, stages = WORK/f"s{seed}", RunCfg(seed=seed), Stages()
     where.mkdir(parents=True, exist_ok=True)
-    ladder, todo = Ladder(sets, where, stages), missing(CHEAP, seed)
-    if todo or not (where/"features.safetensors").exists():
-        feats, graph = item_features(cfg, data, split, stages)
-        feats.save(where/"features.safetensors")
-        see = {"text and behaviours": {"text", "behavior"}, "everything": {"text", "behavior", "image", "graph"}, "no pictures": {"text", "behavior", "graph"}, "no graph": {"text", "behavior", "image"}}
-        ladder.add("oracle", Oracle(shop), ceilings={k: {n: shop.ceiling(s.cases, x).expected for n, x in see.items()} for k, s in sets.items()})
-        ladder.add("popularity", Popularity(data, split))
-        ladder.add("graph", graph, stages.seconds["train the graph encoder"])
-        t = time.time()
-        ladder.add("sasrec", train_sasrec(data, split, SASRecCfg(seed=seed, seconds=60.)), time.time()-t)
-        for r in CHEAP: keep(ladder.rows[r], r, seed, data, sets)
-    tiny_for(cfg, data, split, where, stages)
+    ladder = Ladder(sets, where, stages)
+    feats, graph = item_features(cfg, data, split, stages)
+    feats.save(where/"features.safetensors")
+    see = {"text and behaviours": {"text", "behavior"}, "everything": {"text", "behavior", "image", "graph"}, "no pictures": {"text", "behavior", "graph"}, "no graph": {"text", "behavior", "image"}}
+    ladder.add("oracle", Oracle(shop), ceilings={k: {n: shop.ceiling(s.cases, x).expected for n, x in see.items()} for k, s in sets.items()})
+    ladder.add("popularity", Popularity(data, split))
+    ladder.add("graph", graph, stages.seconds["train the graph encoder"])
+    t = time.time()
+    ladder.add("sasrec", train_sasrec(data, split, SASRecCfg(seed=seed, seconds=60.)), time.time()-t)
+    for r in CHEAP: keep(ladder.rows[r], r, seed, data, sets)
+
+
+def prepare(seed):
+    "Everything that must be there before rows of a seed may run side by side"
+    from tmf_nb.data.core import Stages
+    from tmf_nb.practice.run import RunCfg, tiny_for
+    if not encoded(seed): encode(seed)
+    shop, data, split, sets = scene()
+    tiny_for(RunCfg(seed=seed), data, split, WORK/f"s{seed}", Stages())
 
 
 def climb_one(row, seed):
@@ -100,7 +108,7 @@ def main():
         row, seed = a.one[0], int(a.one[1])
         return prepare(seed) if row=="prepare" else climb_one(row, seed)
     threads = str(max(1, (os.cpu_count() or 1)//a.jobs))
-    shared = lambda s: not missing(CHEAP, s) and (WORK/f"s{s}"/"features.safetensors").exists() and (WORK/f"s{s}"/"backbone"/"config.json").exists()
+    shared = lambda s: encoded(s) and (WORK/f"s{s}"/"backbone"/"config.json").exists()
     todo = deque([("prepare", s) for s in a.seeds if missing(a.rows, s) and not shared(s)] + [(r, s) for s in a.seeds for r in missing(a.rows, s)])
     print(f"{len(todo)} tasks to do, {a.jobs} side by side", flush=True)
     running, failed = {}, []

@@ -94,22 +94,27 @@ class TMF(nn.Module):
         of = lambda *names: [p for n,m in self.named_children() if n in names for p in m.parameters()]
         return dict(lora=[p for n,p in self.lm.named_parameters() if 'lora_' in n], fusion=of('fusion','match'), adaptor=of('item_adaptor','behavior_adaptor','pointer'))
 
-    def fuse(self,
+    def layout(self,
         cases:Sequence[Case],
-        maps:bool=False,        # also return attention maps
-    )->Any: # (B, H+C, D), index of each case's rows [, maps]
-        "Fused vectors of history and candidate rows; history is padded on the left of each block"
+    )->dict[str,Any]: # items (B, H+C), behaviors (B, H), history (B, H) and candidates (B, C) bool, rows: where those of each case are
+        "Cases side by side: history from the left of the first H places, candidates from the left of the other C"
         H, C = max(len(c.history) for c in cases), max(len(c.candidates) for c in cases)
-        items, h, k = torch.zeros(len(cases), H+C, dtype=torch.long), torch.zeros(len(cases), H, dtype=torch.bool), torch.zeros(len(cases), C, dtype=torch.bool)
+        items, b = torch.zeros(len(cases), H+C, dtype=torch.long), torch.zeros(len(cases), H, dtype=torch.long)
+        h, k = torch.zeros(len(cases), H, dtype=torch.bool), torch.zeros(len(cases), C, dtype=torch.bool)
         for r,c in enumerate(cases):
             n, m = len(c.history), len(c.candidates)
-            items[r,:n], items[r,H:H+m] = torch.tensor([i for i,_ in c.history]), torch.tensor(c.candidates)
-            h[r,:n], k[r,:m] = True, True
+            items[r,:n], b[r,:n] = torch.tensor(c.history).T
+            items[r,H:H+m], h[r,:n], k[r,:m] = torch.tensor(c.candidates), True, True
         rows = [list(range(len(c.history)))+list(range(H, H+len(c.candidates))) for c in cases]
-        dev = self.v_image.device
-        items, h, k = items.to(dev), h.to(dev), k.to(dev)
-        out = self.fusion(self.v_image[items], self.v_text[items], self.v_graph[items], self.present[items], sight(h, k, self.cfg.candidates), maps)
-        return (*out, rows) if maps else (out, rows)
+        return {n:v.to(self.v_image.device) for n,v in dict(items=items, behaviors=b, history=h, candidates=k).items()} | dict(rows=rows)
+
+    def fuse(self,
+        at:dict[str,Any],       # what `layout` gave
+        maps:bool=False,        # also return attention maps
+    )->Any:                     # (B, H+C, D) [, maps]
+        "Fused vectors of history and candidate rows"
+        i = at['items']
+        return self.fusion(self.v_image[i], self.v_text[i], self.v_graph[i], self.present[i], sight(at['history'], at['candidates'], self.cfg.candidates), maps)
 
     def rows_of(self,
         items:Tensor,           # (n,) item numbers
@@ -119,16 +124,11 @@ class TMF(nn.Module):
         return self.fusion(f(self.v_image), f(self.v_text), f(self.v_graph), f(self.present), torch.ones(len(items), 1, 1, dtype=torch.bool, device=items.device))[:,0]
 
     def matches(self,
-        cases:Sequence[Case],
-        fused:Tensor,           # (B, H+C, D), what `fuse` gave for them
+        at:dict[str,Any],       # what `layout` gave
+        fused:Tensor,           # (B, H+C, D), what `fuse` gave for it
     )->Tensor:                  # (B, C), -inf where there is no candidate
         "How well each candidate's fused row matches the history and what was done with it"
-        H, dev = max(len(c.history) for c in cases), fused.device
-        b, h = torch.zeros(len(cases), H, dtype=torch.long), torch.zeros(len(cases), H, dtype=torch.bool)
-        for r,c in enumerate(cases): b[r,:len(c.history)], h[r,:len(c.history)] = torch.tensor([x for _,x in c.history]), True
-        n = torch.tensor([len(c.candidates) for c in cases], device=dev)
-        s = self.match(fused, b.to(dev), h.to(dev))
-        return s.masked_fill(torch.arange(s.shape[1], device=dev)>=n[:,None], -torch.inf)
+        return self.match(fused, at['behaviors'], at['history']).masked_fill(~at['candidates'], -torch.inf)
 
     def odds(self,
         match:Tensor,           # (B, C), what `matches` gave
@@ -146,12 +146,12 @@ class TMF(nn.Module):
         behaviors = [b for x in encoded for b in x.behaviors]
         if behaviors: e = replace_tokens(e, ids, self.backbone.behavior_id, self.behavior_adaptor(self.v_behavior[behaviors]))
         if any(x.items for x in encoded):
-            cases = [x.case for x in encoded]
-            fused, rows = self.fuse(cases); m = self.matches(cases, fused)
+            at = self.layout([x.case for x in encoded])
+            fused = self.fuse(at); m = self.matches(at, fused)
             if matched is not None: matched.append(m)
-            at = tuple(zip(*[(r, rows[r][i]) for r,x in enumerate(encoded) for i in x.items]))
-            says = torch.cat([m.new_zeros(len(cases), fused.shape[1]-m.shape[1]), self.odds(m)], 1)          # the history has nothing to match but itself
-            e = replace_tokens(e, ids, self.backbone.item_id, self.item_adaptor(fused[at], says[at]))
+            place = tuple(zip(*[(r, at['rows'][r][i]) for r,x in enumerate(encoded) for i in x.items]))
+            says = torch.cat([m.new_zeros(at['history'].shape), self.odds(m)], 1)          # the history has nothing to match but itself
+            e = replace_tokens(e, ids, self.backbone.item_id, self.item_adaptor(fused[place], says[place]))
         return e
 
     def read(self,
@@ -176,7 +176,7 @@ class TMF(nn.Module):
             loss = loss + nn.functional.cross_entropy(S, y)
         return loss, S, matched[0] if matched else None
 
-# %% ../../nbs/4_llm/05_tmf.ipynb #0010
+# %% ../../nbs/4_llm/05_tmf.ipynb #0012
 def warm_fusion(
     tmf:TMF,
     dataset:Dataset,
@@ -229,10 +229,10 @@ class FusionAlone:
     @torch.no_grad()
     def score(self, cases:Sequence[Case])->np.ndarray: # (n, C)
         self.tmf.eval()
-        parts = [cases[k:k+128] for k in range(0, len(cases), 128)]
-        return np.concatenate([self.tmf.matches(c, self.tmf.fuse(c)[0]).cpu().numpy() for c in parts])
+        parts = [self.tmf.layout(cases[k:k+128]) for k in range(0, len(cases), 128)]
+        return np.concatenate([self.tmf.matches(at, self.tmf.fuse(at)).cpu().numpy() for at in parts])
 
-# %% ../../nbs/4_llm/05_tmf.ipynb #0012
+# %% ../../nbs/4_llm/05_tmf.ipynb #0016
 def _by_length(tmf:TMF, cases:Sequence[Case], batch:int):
     "Batches of case numbers of similar prompt length"
     order = np.argsort([len(c.history) for c in cases], kind='stable')
@@ -304,7 +304,7 @@ def recommend(
 
 TMF.score, TMF.generate, TMF.recommend = score, generate, recommend
 
-# %% ../../nbs/4_llm/05_tmf.ipynb #0014
+# %% ../../nbs/4_llm/05_tmf.ipynb #0018
 def tiny_backbone(
     dataset:Dataset,
     split:Split,
@@ -387,7 +387,7 @@ def fit(
 
 TMF.fit = fit
 
-# %% ../../nbs/4_llm/05_tmf.ipynb #0016
+# %% ../../nbs/4_llm/05_tmf.ipynb #0020
 def save_pretrained(
     tmf:TMF,
     folder:str|Path,  # replaced as a whole once everything is written
