@@ -124,9 +124,10 @@ def study(
 def load_results(
     folder:str|Path, # results/
     study:str,       # a folder in it
+    also:Sequence[str]=(), # fields that this study needs beside the circumstances
 )->list[dict]:       # records, each with its `file`
     "Every record of a study; a file without its circumstances is refused"
-    need, out = {'study','dataset','model','seed','n','metrics','version','data_hash','hardware','seconds','row'}, []
+    need, out = {'study','dataset','model','seed','n','metrics','version','data_hash','hardware','seconds','row',*also}, []
     for f in sorted(Path(folder, study).glob('*.json')):
         r = load_json(f); lost = need-set(r)
         if lost: raise DataError(f'{f}, field {sorted(lost)[0]}: it is missing; a result without its circumstances is not used')

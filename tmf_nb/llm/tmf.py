@@ -16,9 +16,10 @@ from torch import nn, Tensor
 from ..data.core import DataError, save_json, load_json, write_atomic
 from ..data.schema import Dataset
 from ..data.candidates import Case, CaseMaker, Split, events_before, shelves
+from ..data.metrics import generation_metrics, hits_at
 from ..encoders.features import ItemFeatures
 from ..fusion.attention import Fusion, FusionCfg, Match, sight
-from ..fusion.tokens import Adaptor, ItemAdaptor, replace_tokens
+from ..fusion.tokens import Adaptor, ItemAdaptor, lean, replace_tokens
 from .backbone import Backbone, TinyCfg, make_tiny, load_backbone
 from .prompt import TASKS, TEMPLATES, Encoded, PromptEncoder, as_text, pieces
 from .curriculum import SCHEDULES, Curriculum
@@ -39,6 +40,7 @@ class TMFCfg:
     candidates:str='block'       # see `sight`
     lora_r:int=16
     lora_alpha:int=32
+    lora_targets:tuple[str,...]=('q_proj','k_proj','v_proj','o_proj','gate_proj','up_proj','down_proj') # linear layers of the backbone that get LoRA weights, by the end of their names
     dropout:float=.05            # of LoRA and fusion
     objective:str='lm+pointer'   # 'lm' (the paper), 'list', 'pointer', 'lm+list' or 'lm+pointer'
     noise:float=.5               # on graph vectors in training, see `FusionCfg`; 0 is the paper
@@ -56,6 +58,8 @@ class TMFCfg:
         if self.rung not in RUNGS: raise DataError(f'field rung: {self.rung!r} is not one of {tuple(RUNGS)}')
         if self.objective not in OBJECTIVES: raise DataError(f'field objective: {self.objective!r} is not one of {OBJECTIVES}')
         if self.schedule not in SCHEDULES: raise DataError(f'field schedule: {self.schedule!r} is not one of {SCHEDULES}')
+        object.__setattr__(self, 'lora_targets', tuple(self.lora_targets))          # a saved config has a list
+        if not self.lora_targets or self.lora_r<1: raise DataError(f'field {"lora_r" if self.lora_targets else "lora_targets"}: LoRA needs a rank of at least 1 and at least one layer')
         if not 0<=self.noise<=10: raise DataError(f'field noise: {self.noise} is not between 0 and 10')
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0008
@@ -74,7 +78,7 @@ class TMF(nn.Module):
         if len(features.image)!=len(self.names): raise DataError(f'field features: {len(features.image)} rows for {len(self.names)} items')
         torch.manual_seed(cfg.seed)
         if not hasattr(backbone.model, 'peft_config'):
-            backbone.model = get_peft_model(backbone.model, LoraConfig(r=cfg.lora_r, lora_alpha=cfg.lora_alpha, lora_dropout=cfg.dropout, target_modules=['q_proj','k_proj','v_proj','o_proj','gate_proj','up_proj','down_proj']))
+            backbone.model = get_peft_model(backbone.model, LoraConfig(r=cfg.lora_r, lora_alpha=cfg.lora_alpha, lora_dropout=cfg.dropout, target_modules=list(cfg.lora_targets)))
         self.backbone, self.lm = backbone, backbone.model       # `lm` registers the weights
         self.features, self.level = features, TASKS.index(RUNGS[cfg.rung])
         for n in ('image','text','graph','behavior'): self.register_buffer('v_'+n, getattr(features, n).float(), persistent=False)
@@ -309,7 +313,7 @@ def tiny_backbone(
     dataset:Dataset,
     split:Split,
     tiny:TinyCfg=TinyCfg(),
-    steps:int=700,             # of lesson two
+    steps:int=1200,            # of lesson two
     max_history:int=10,
     max_name:int=16,
     negatives:int=10,
@@ -322,32 +326,30 @@ def tiny_backbone(
     b = make_tiny(names, some, tiny, tick)
     enc = PromptEncoder(b.tokenizer, names, words, b.window, max_name)
     b.model.train().requires_grad_(True)
-    opt, mark = torch.optim.AdamW(b.model.parameters(), lr=2e-3, betas=(.9,.98), weight_decay=.01), _unit(1, b.width, tiny.seed)
+    opt, mark = torch.optim.AdamW(b.model.parameters(), lr=2e-3, betas=(.9,.98), weight_decay=.01), _unit(1, b.width, tiny.seed)[0]
     for k in range(steps):
         for g in opt.param_groups: g['lr'] = 2e-3*min(1, (k+1)/20, 3*(steps-k)/steps+.02)
-        loss = _soft_lesson(b, enc, mk.batch(split.train, 32, tiny.seed+1, k), k, mark, 4 if k<.3*steps else 8 if k<.6*steps else 11)
+        loss = _soft_lesson(b, enc, mk.batch(split.train, 32, tiny.seed+1, k), k, mark, 4 if k<.3*steps else 8 if k<.5*steps else None)
         opt.zero_grad(); loss.backward(); nn.utils.clip_grad_norm_(b.model.parameters(), 1.); opt.step()
         if tick: tick(1, f'loss {loss.item():.2f}')
     b.model.requires_grad_(False).eval()
-    b.model.config.tmf_mark = mark[0].tolist()              # saved with the model
+    b.model.config.tmf_mark = mark.tolist()              # saved with the model
     return b
 
 def _unit(n:int, d:int, *seed:int)->Tensor: # (n, d)
     "Random unit vectors from a seed"
     return nn.functional.normalize(torch.randn(n, d, generator=torch.Generator().manual_seed(int(np.random.default_rng(seed).integers(2**31)))), dim=1)
 
-def _soft_lesson(b:Backbone, prompts:PromptEncoder, cases:Sequence[Case], step:int, mark:Tensor, most:int=8)->Tensor: # loss
-    "Short prompts whose item tokens are noise plus a random amount of one direction; the answer is the candidate with most of it"
+def _soft_lesson(b:Backbone, prompts:PromptEncoder, cases:Sequence[Case], step:int, mark:Tensor, most:int|None=None)->Tensor: # loss
+    "Prompts, shortened to `most` candidates and events, whose candidates lean along the mark by made-up log-odds; the answer is the one that leans most"
     rng = np.random.default_rng([step, 31])
-    short = [replace(c, times=(), history=c.history[-int(rng.integers(1, most+1)):], candidates=c.candidates[:int(rng.integers(min(3, len(c.candidates)), min(most, len(c.candidates))+1))], answer=0) for c in cases]
-    enc = [prompts(c, 'hard', step%len(prompts.templates)) for c in short]
-    n, nb = sum(len(e.items) for e in enc), sum(len(e.behaviors) for e in enc)
-    amount, noise = torch.from_numpy(rng.standard_normal(n)).float(), _unit(n, b.width, step, 37)
-    soft = nn.functional.normalize(noise + 2*amount[:,None]*mark, dim=1)*b.volume
-    at, answers = 0, []
+    short = [replace(c, times=(), history=c.history[-int(rng.integers(1, (most or len(c.history))+1)):], candidates=c.candidates[:int(rng.integers(min(3, len(c.candidates)), min(most, len(c.candidates))+1)) if most else None], answer=0) for c in cases]
+    enc, odds, answers = [prompts(c, 'hard', step%len(prompts.templates)) for c in short], [], []
     for e in enc:
-        h, c = len(e.case.history), len(e.case.candidates)
-        answers.append(int(amount[at+h:at+h+c].argmax())); at += h+c
+        x = torch.from_numpy(rng.standard_normal(len(e.case.candidates))*rng.uniform(.7, 2)).float().log_softmax(0)+math.log(len(e.case.candidates))     # some questions are clearer than others
+        odds += [torch.zeros(len(e.case.history)), x]; answers.append(int(x.argmax()))
+    odds, nb = torch.cat(odds), sum(len(e.behaviors) for e in enc)
+    soft = lean(_unit(len(odds), b.width, step, 37), odds, mark, float(rng.uniform(2, 4) if most else rng.uniform(.3, 1)))*b.volume          # loud at first
     enc = [replace(e, case=replace(e.case, answer=a)) for e,a in zip(enc, answers)]
     p = pack(enc, prompts, b.tokenizer.pad_token_id, 'answer')
     x = replace_tokens(replace_tokens(b.embed(p['ids']), p['ids'], b.behavior_id, _unit(nb, b.width, step, 41)*b.volume), p['ids'], b.item_id, soft)
@@ -363,6 +365,7 @@ def fit(
     checkpoint:str|Path|None=None, # progress file
     resume:bool=False,
     tick:Callable|None=None,
+    valid:Sequence[Case]=(),       # with `cfg.check`: early stopping on HitRate@1 x ValidRatio over these cases
 )->list[dict[str,Any]]:            # one row a step
     "Tune LoRA, adaptors and fusion by the curriculum (§4.3)"
     if not len(split.train): raise DataError(f'{dataset.name}: no training question')
@@ -381,7 +384,12 @@ def fit(
         if task=='hard' and tmf.cfg.warm: loss = loss + nn.functional.cross_entropy(M, answers)
         hit = float((S.argmax(1)==answers).float().mean()) if tmf.cfg.objective!='lm' else None
         return loss, dict(task='align' if step<align else task, hit=hit)
-    rows = train(groups, loss_of, cfg, checkpoint, resume, tick)
+    def value():
+        answers, (_,chosen) = np.array([c.answer for c in valid]), generate(tmf, valid)
+        hits, was = hits_at(score(tmf, valid), answers).mean(), generation_metrics(chosen, answers)
+        tmf.train()
+        return hits*was['valid_ratio']
+    rows = train(groups, loss_of, cfg, checkpoint, resume, tick, value if len(valid) else None)
     tmf.eval()
     return rows
 

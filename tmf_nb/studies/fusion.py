@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 import numpy as np, torch
 from torch import nn, Tensor
-from ..data.core import DataError, load_json
+from ..data.core import DataError
+from ..data.harness import load_results
 from ..data.metrics import paired
 
 # %% ../../nbs/6_studies/02_fusion.ipynb #0006
@@ -60,17 +61,15 @@ def _key(x:Any)->str:
     return json.dumps(x, sort_keys=True)
 
 def fusion_rows(
-    folder:str|Path='results/fusion', # what tools/fusion.py wrote
+    folder:str|Path='results', # what tools/fusion.py wrote is in its folder fusion
 )->dict[str,dict[str,Any]]: # variant -> random, hard: hits (seeds, cases); seeds, records
     "Hits of every variant, seeds stacked; `DataError` where variants answered different questions"
     out = {}
-    for f in sorted(Path(folder).glob('*.json')):
-        r = load_json(f); lost = {'row','candidates_hash','per_case','seed','metrics','steps'} - set(r)
-        if lost: raise DataError(f'{f}, field {sorted(lost)[0]}: missing')
-        if r['row'] not in VARIANTS: raise DataError(f'{f}, field row: {r["row"]!r} is not one of {tuple(VARIANTS)}')
+    for r in load_results(folder, 'fusion', ('candidates_hash','per_case','steps')):
+        if r['row'] not in VARIANTS: raise DataError(f'{r["file"]}, field row: {r["row"]!r} is not one of {tuple(VARIANTS)}')
         out.setdefault(r['row'], []).append(r)
     for f in ('candidates_hash','steps'):
-        if len({_key(r[f]) for rs in out.values() for r in rs})>1: raise DataError(f'{folder}, field {f}: the variants differ in it and cannot be compared')
+        if len({_key(r[f]) for rs in out.values() for r in rs})>1: raise DataError(f'{folder}/fusion, field {f}: the variants differ in it and cannot be compared')
     return {v: {k: np.array([r['per_case'][k] for r in out[v]]) for k in ('random','hard')} | dict(seeds=[r['seed'] for r in out[v]], records=out[v]) for v in VARIANTS if v in out}
 
 def difference(

@@ -9,26 +9,25 @@ __all__ = ['ROWS', 'SIGHT', 'table3_rows', 'mean_interval', 'versus']
 from pathlib import Path
 from typing import Any
 import numpy as np
-from ..data.core import DataError, load_json
+from ..data.core import DataError
+from ..data.harness import load_results
 from ..data.metrics import paired
 
 # %% ../../nbs/6_studies/03_table3.ipynb #0006
-ROWS = {'popularity':'most popular', 'sasrec':'SASRec, 60 s', 'graph':'graph encoder alone', 'text':'text only', 'behavior':'+ behaviour tokens', 'amsa':'+ item tokens (AMSA)', 'cma':'+ CMA (full TMF)',
+ROWS = {'popularity':'most popular', 'sasrec':'SASRec, 60 s', 'graph':'graph encoder alone', 'text':'text only', 'behavior':'+ behaviour tokens', 'amsa':'+ item tokens (AMSA)', 'cma':'+ CMA (full TMF)', 'text-longer':'text only, four times as long',
         'shuffled-pictures':'full TMF, pictures shuffled', 'shuffled-graph':'full TMF, graph shuffled'}
-SIGHT = {'text':'text and behaviours', 'behavior':'text and behaviours', 'amsa':'everything', 'cma':'everything', 'graph':'everything', 'sasrec':'everything', 'shuffled-pictures':'no pictures', 'shuffled-graph':'no graph'} # row -> whose ceiling is its own
+SIGHT = {'text':'text and behaviours', 'text-longer':'text and behaviours', 'behavior':'text and behaviours', 'amsa':'everything', 'cma':'everything', 'graph':'everything', 'sasrec':'everything', 'shuffled-pictures':'no pictures', 'shuffled-graph':'no graph'} # row -> whose ceiling is its own
 
 def table3_rows(
-    folder:str|Path='results/table3', # what tools/table3.py wrote
+    folder:str|Path='results', # what tools/table3.py wrote is in its folder table3
 )->tuple[dict[str,dict[str,Any]],dict[str,dict[str,float]]]: # row -> seeds, hits: set -> (seeds, cases), records; set -> ceilings by what is seen
     "Every row, seeds stacked; `DataError` where rows answered different questions"
     out, ceilings, asked = {}, {}, {}
-    for f in sorted(Path(folder).glob('*.json')):
-        r = load_json(f); lost = {'row','seed','sets'} - set(r)
-        if lost: raise DataError(f'{f}, field {sorted(lost)[0]}: missing')
+    for r in load_results(folder, 'table3', ('sets',)):
         for k,s in r['sets'].items():
-            if asked.setdefault(k, s['candidates_hash'])!=s['candidates_hash']: raise DataError(f'{f}, field sets, {k}: answered other questions than the rows before it')
+            if asked.setdefault(k, s['candidates_hash'])!=s['candidates_hash']: raise DataError(f'{r["file"]}, field sets, {k}: answered other questions than the rows before it')
         if r['row']=='oracle': ceilings = r['ceilings']; continue
-        if r['row'] not in ROWS: raise DataError(f'{f}, field row: {r["row"]!r} is not one of {tuple(ROWS)}')
+        if r['row'] not in ROWS: raise DataError(f'{r["file"]}, field row: {r["row"]!r} is not one of {tuple(ROWS)}')
         out.setdefault(r['row'], []).append(r)
     return {k: dict(seeds=[r['seed'] for r in out[k]], hits={s: np.array([r['sets'][s]['per_case'] for r in out[k]]) for s in out[k][0]['sets']}, records=out[k]) for k in ROWS if k in out}, ceilings
 
@@ -36,8 +35,7 @@ def mean_interval(
     hits:np.ndarray, # (seeds, cases)
 )->tuple[float,float,float]: # HR@1 and its 95 % interval over questions, seeds averaged within each
     "How sure are we of a row?"
-    x = hits.mean(0); half = 1.96*x.std(ddof=1)/len(x)**.5
-    return float(x.mean()), float(x.mean()-half), float(x.mean()+half)
+    return paired(hits.mean(0), np.zeros(hits.shape[1]))
 
 def versus(
     rows:dict[str,dict[str,Any]],
