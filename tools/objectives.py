@@ -6,6 +6,7 @@ The clock runs while a model is trained and stands still while it is judged.
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from table3 import WORK, encoded, prepare, scene
@@ -31,19 +32,19 @@ def main():
     from tmf_nb.encoders.features import ItemFeatures
     from tmf_nb.llm.backbone import load_backbone
     from tmf_nb.llm.tmf import TMF, FusionAlone, TMFCfg, fit, generate, score, warm_fusion
-    from tmf_nb.practice.run import RunCfg, tuning
+    from tmf_nb.practice.run import RunCfg, resting, tuning
     shop, data, split, sets = scene()
     cases = {kind: [c for k, s in sets.items() if k.endswith(kind) for c in s.cases[:a.cases]] for kind in ("random", "hard")}
     right = {k: np.array([c.answer for c in v]) for k, v in cases.items()}
     warmed = {}
     for seed, w in todo:
         if not encoded(seed) or not (WORK/f"s{seed}"/"backbone"/"config.json").exists(): prepare(seed)
-        label, what = WAYS[w]
+        label, what, instead = WAYS[w]
         cfg = RunCfg(seed=seed, steps=POINTS[-1])
-        how = tuning(cfg, "cma")
+        how = replace(tuning(cfg, "cma"), **instead)
         b = load_backbone(str(WORK/f"s{seed}"/"backbone"))
         b.name = "tiny"
-        tmf = TMF(b, ItemFeatures.load(WORK/f"s{seed}"/"features.safetensors"), data.catalog.names, data.behaviors, TMFCfg(**dict(warm=cfg.warm, align=cfg.align, noise=cfg.noise, seed=seed) | what))
+        tmf = TMF(b, ItemFeatures.load(WORK/f"s{seed}"/"features.safetensors"), data.catalog.names, data.behaviors, TMFCfg(**dict(warm=cfg.warm, align=resting(cfg, how.steps), noise=cfg.noise, seed=seed) | what))
         if seed not in warmed:
             warm_fusion(tmf, data, split, cfg.warm, seed=seed)
             warmed = {seed: {k: v.clone() for k, v in tmf.state_dict().items() if k.startswith(("fusion.", "match."))}}
