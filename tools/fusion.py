@@ -24,7 +24,7 @@ def company(tmf, data, split, steps, seed, lr=2e-4, batch=96):
         torch.manual_seed(seed*1_000_003+k)
         cases = mk.batch(split.train, batch, seed, 43, k)
         at = tmf.layout(cases)
-        loss = torch.nn.functional.cross_entropy(tmf.matches(at, tmf.fuse(at)), torch.tensor([c.answer for c in cases]))
+        loss = torch.nn.functional.cross_entropy(tmf.matches(at, tmf.fuse(at)), torch.tensor([c.answer for c in cases], device=tmf.v_image.device))
         opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(params, 1.)
@@ -49,7 +49,7 @@ def found(tmf, shop, cases):
             at = tmf.layout(cases[k:k+128])
             w = tmf.match.worth(tmf.fuse(at))[:, :at["history"].shape[1]]
             believed.append(tmf.match.belief(w, at["behaviors"], at["history"]).argmax(-1))
-    believed = torch.cat(believed).numpy()
+    believed = torch.cat(believed).cpu().numpy()
     return dict(questions=[{c: round(float(ami(true[c], q)), 4) for c in about} for q in believed.T], knowable={c: round(float(ami(true[c], best[c])), 4) for c in about})
 
 
@@ -65,13 +65,13 @@ def attention(tmf, shop, cases, example):
             _, maps = tmf.fuse(tmf.layout([c]), maps=True)
             h, k = [i for i, _ in c.history], list(c.candidates)
             for m, w in maps.items():
-                w = w[0, len(h):, :len(h)].numpy()
+                w = w[0, len(h):, :len(h)].cpu().numpy()
                 for f in facts:
                     x = shop.codes[f]
                     same = x[k][:, None]==x[h][None]
                     for r in range(len(k)):
                         if same[r].any() and not same[r].all(): lift.setdefault((m, f), []).append((w[r][same[r]].mean(), w[r][~same[r]].mean()))
-        one = {m: np.round(w[0].numpy(), 5).tolist() for m, w in tmf.fuse(tmf.layout([example]), maps=True)[1].items()}
+        one = {m: np.round(w[0].cpu().numpy(), 5).tolist() for m, w in tmf.fuse(tmf.layout([example]), maps=True)[1].items()}
     return dict(lift={m: {f: round(float(np.mean([a for a, _ in lift[m, f]])/max(np.mean([b for _, b in lift[m, f]]), 1e-9)), 4) for f in facts if (m, f) in lift} for m in one}, maps=one)
 
 
@@ -92,6 +92,7 @@ def main():
     from tmf_nb.encoders.features import ItemFeatures
     from tmf_nb.fusion.attention import Match
     from tmf_nb.llm.backbone import TinyCfg, make_tiny
+    from tmf_nb.llm.trainer import processes
     from tmf_nb.llm.tmf import TMF, FusionAlone, TMFCfg, warm_fusion
     from tmf_nb.practice.run import judge
     from tmf_nb.studies.fusion import InnerProduct
@@ -104,7 +105,7 @@ def main():
         asked = split
         if n := how.pop("shoppers", None): asked = Split(split.train[split.train[:, 0] < n], split.valid, split.test, split.visible)
         match, together, shelf = how.pop("match", None), how.pop("company", 0), how.pop("shelf", 512)
-        tmf = TMF(blank, feats, data.catalog.names, data.behaviors, TMFCfg(seed=seed, **how))
+        tmf = TMF(blank, feats, data.catalog.names, data.behaviors, TMFCfg(seed=seed, **how)).to(processes().device)
         if match is not None: tmf.match = InnerProduct(tmf.cfg.width, len(data.behaviors)) if match=="inner" else Match(tmf.cfg.width, len(data.behaviors), **match)
         some = [c for k, x in sets.items() if k.endswith("hard") for c in x.cases[:100]]
         example = max(some, key=lambda c: len({i for i, _ in c.history}))

@@ -32,6 +32,7 @@ def main():
     from tmf_nb.encoders.features import ItemFeatures
     from tmf_nb.llm.backbone import load_backbone
     from tmf_nb.llm.tmf import TMF, FusionAlone, TMFCfg, fit, generate, score, warm_fusion
+    from tmf_nb.llm.trainer import processes
     from tmf_nb.practice.run import RunCfg, resting, tuning
     shop, data, split, sets = scene()
     cases = {kind: [c for k, s in sets.items() if k.endswith(kind) for c in s.cases[:a.cases]] for kind in ("random", "hard")}
@@ -44,7 +45,7 @@ def main():
         how = replace(tuning(cfg, "cma"), **instead)
         b = load_backbone(str(WORK/f"s{seed}"/"backbone"))
         b.name = "tiny"
-        tmf = TMF(b, ItemFeatures.load(WORK/f"s{seed}"/"features.safetensors"), data.catalog.names, data.behaviors, TMFCfg(**dict(warm=cfg.warm, align=resting(cfg, how.steps), noise=cfg.noise, seed=seed) | what))
+        tmf = TMF(b, ItemFeatures.load(WORK/f"s{seed}"/"features.safetensors"), data.catalog.names, data.behaviors, TMFCfg(**dict(warm=cfg.warm, align=resting(cfg, how.steps), noise=cfg.noise, seed=seed) | what)).to(processes().device)
         if seed not in warmed:
             warm_fusion(tmf, data, split, cfg.warm, seed=seed)
             warmed = {seed: {k: v.clone() for k, v in tmf.state_dict().items() if k.startswith(("fusion.", "match."))}}

@@ -1,5 +1,5 @@
-"""Copy what runs measured into results/spine/, one JSON file a row: tools/results.py [runs/NAME ...] (default: run the embedded shop first)."""
-import subprocess, sys
+"""Copy what runs measured into results/STUDY/, one JSON file a row: tools/results.py [--study spine] [runs/NAME ...] (default: run the embedded shop first)."""
+import argparse, subprocess, sys
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
@@ -8,11 +8,15 @@ from tmf_nb.practice.run import records
 
 def publish(run):
     "One file for each row of a run's table"
-    found = records(load_json(Path(run)/"metrics.json"))
-    for name, r in found.items(): save_json(root/"results"/"spine"/name, r)
+    found = records(load_json(Path(run)/"metrics.json"), args.study)
+    for name, r in found.items(): save_json(root/"results"/args.study/name, r)
     print(f"{run}: {len(found)} files")
 
-runs = sys.argv[1:]
+p = argparse.ArgumentParser(description=__doc__)
+p.add_argument("--study", default="spine", help="which question the runs answer: the folder in results/")
+p.add_argument("runs", nargs="*")
+args = p.parse_args()
+runs = args.runs
 if not runs:
     subprocess.run([Path(sys.executable).parent/"tmf_nb", "demo", "--name", "results-demo", "--resume"], check=True, cwd=root)
     runs = [root/"runs"/"results-demo"]

@@ -143,14 +143,29 @@ class CaseMaker:
     )->list[int]:                      # `negatives` distinct items, uniform over the rest of the shelf; kind 'hard': over the rest of the group
         "Draw wrong answers"
         out, pool = {}, (self.group if self.kind=='hard' else self.shelf)[item]
-        if len(pool)-len(taken)-1 < self.negatives and sum(i not in taken and i!=item for i in pool.tolist()) < self.negatives:
-            raise DataError(f'{self.dataset.name}: a user has touched {len(taken)} items, and of the {len(pool)} on the {"group" if self.kind=="hard" else "shelf"} of item {self.dataset.catalog.frame.item_id[item]!r} too few are left: {self.negatives} non-interacted candidates cannot be drawn')
+        if len(pool)-len(taken)-1 < self.negatives and sum(i not in taken and i!=item for i in pool.tolist()) < self.negatives: raise self._too_few(item, len(taken))
         while len(out)<self.negatives:
             for i in pool[rng.integers(len(pool), size=2*self.negatives)].tolist():
                 if i not in taken and i!=item and i not in out:
                     out[i] = None
                     if len(out)==self.negatives: break
         return list(out)
+
+    def _too_few(self, item:int, taken:int)->DataError:
+        pool = (self.group if self.kind=='hard' else self.shelf)[item]
+        return DataError(f'{self.dataset.name}: a user has touched {taken} items, and of the {len(pool)} on the {"group" if self.kind=="hard" else "shelf"} of item {self.dataset.catalog.frame.item_id[item]} too few are left: {self.negatives} non-interacted candidates cannot be drawn')
+
+    def check(self,
+        rows:np.ndarray, # (n,2) questions
+    )->None:
+        "`DataError` for the first question without enough wrong answers, before any work has begun"
+        log, pools = self.dataset.log, self.group if self.kind=='hard' else self.shelf
+        label, size = np.array([p[0] for p in pools]), np.array([len(p) for p in pools]); I = len(label)
+        pairs = np.unique(log.users.astype(np.int64)*I + log.items)                                     # who has touched what
+        place, count = np.unique(pairs//I*I + label[pairs%I], return_counts=True)                        # how many of each pool
+        y = log.items[rows[:,1]]; at = np.searchsorted(place, rows[:,0].astype(np.int64)*I + label[y])
+        short = np.flatnonzero(size[y]-count[at] < self.negatives)
+        if len(short): raise self._too_few(int(y[short[0]]), len(self.touched[int(rows[short[0],0])]))
 
     def case(self,
         user:int, # user number

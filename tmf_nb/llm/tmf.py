@@ -66,7 +66,7 @@ class TMFCfg:
 class TMF(nn.Module):
     "Triple Modality Fusion: features -> fusion -> soft tokens -> a language model that names a candidate"
     def __init__(self,
-        backbone:Backbone,
+        backbone:Backbone,        # gets LoRA weights and becomes part of the model: one backbone, one TMF
         features:ItemFeatures,    # frozen vectors of every item and behaviour
         names:Sequence[str],      # of the items, `Catalog.names`
         behaviors:Sequence[str],
@@ -192,7 +192,7 @@ def warm_fusion(
     seed:int=0,
     tick:Callable|None=None,
 )->list[float]:                # share of questions whose right answer came first on the shelf, per step
-    "Train fusion and match on the training questions, each against its shelf, without the language model"
+    "Train a new fusion and match on the training questions, each against its shelf, without the language model"
     if not len(split.train): raise DataError(f'{dataset.name}: no training question')
     log, q, n, I, dev = dataset.log, split.train, tmf.cfg.max_history, len(dataset.catalog), tmf.v_image.device
     H, B, Y = np.full((len(q),n), -1), np.zeros((len(q),n), int), log.items[q[:,1]]
@@ -268,7 +268,7 @@ def generate(
     tmf:TMF,
     cases:Sequence[Case],
     batch:int=16,
-    max_new_tokens:int|None=None, # the longest name of the catalogue if None
+    max_new_tokens:int|None=None, # as many as the longest name among the batch's candidates, and one more, if None
     tick:Callable|None=None,
     only_names:bool=False,        # constrained to the candidates' names (`write_names`): always valid
 )->tuple[list[str],np.ndarray]:   # what was written, and which candidate it names (-1: none)
@@ -365,11 +365,11 @@ def fit(
     checkpoint:str|Path|None=None, # progress file
     resume:bool=False,
     tick:Callable|None=None,
-    valid:Sequence[Case]=(),       # with `cfg.check`: early stopping on HitRate@1 x ValidRatio over these cases
+    valid:Sequence[Case]=(),       # with `cfg.check`: early stopping on HitRate@1 (as the model ranks) x ValidRatio (of free generation) over these cases, once the curriculum is through
 )->list[dict[str,Any]]:            # one row a step
     "Tune LoRA, adaptors and fusion by the curriculum (§4.3)"
     if not len(split.train): raise DataError(f'{dataset.name}: no training question')
-    mk = CaseMaker(dataset, negatives, tmf.cfg.max_history, split.visible, looks=split.looks)
+    mk = CaseMaker(dataset, negatives, tmf.cfg.max_history, split.visible, looks=split.looks); mk.check(split.train)
     align = min(tmf.cfg.align, cfg.steps-1) if tmf.level>=2 else 0
     cur = Curriculum(max(1, int(tmf.cfg.ramp*(cfg.steps-align))), tmf.cfg.t1, tmf.cfg.schedule, RUNGS[tmf.cfg.rung], cfg.seed)
     groups = tmf.groups()
@@ -389,7 +389,8 @@ def fit(
         hits, was = hits_at(score(tmf, valid), answers).mean(), generation_metrics(chosen, answers)
         tmf.train()
         return hits*was['valid_ratio']
-    rows = train(groups, loss_of, cfg, checkpoint, resume, tick, value if len(valid) else None)
+    if cfg.check and not len(valid): raise DataError('field check: early stopping needs validation cases')
+    rows = train(groups, loss_of, cfg, checkpoint, resume, tick, value if len(valid) else None, align+cur.total)      # looks begin where all the training is
     tmf.eval()
     return rows
 

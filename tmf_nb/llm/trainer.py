@@ -8,6 +8,7 @@ __all__ = ['OBJECTIVES', 'answer_loss', 'TrainCfg', 'rate', 'processes', 'train'
 # %% ../../nbs/4_llm/03_trainer.ipynb #0003
 import json, math, time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterable, Sequence
 import numpy as np, torch
@@ -25,7 +26,7 @@ def answer_loss(
     answers:Tensor,      # (B,) index of the right candidate
     sizes:Tensor,        # (B,) number of candidates
     objective:str='lm+list', # 'lm', 'list' or 'lm+list'
-)->tuple[Tensor,Tensor]: # loss, (B, C) log-likelihoods (-inf where there is no candidate)
+)->tuple[Tensor,Tensor]: # loss, (B, C) log-likelihoods (-inf where there is no candidate; only the right one's means anything where only its tokens were given)
     "The paper's loss (Eq. 9-11), the list-wise one, or their sum"
     if objective not in ('lm','list','lm+list'): raise DataError(f'field objective: {objective!r} is not made of likelihoods')
     B, C = len(answers), int(sizes.max())
@@ -44,7 +45,7 @@ class TrainCfg:
     "Settings of the optimisation"
     steps:int=300           # optimiser steps
     batch:int=16            # cases a step
-    micro:int=16            # cases that go through the model at once; gradients add up
+    micro:int=16            # cases that go through the model at once; the last of a step may be fewer; gradients add up
     lr:float=1e-3           # peak learning rate of the LoRA weights
     lr_fusion:float=2e-3    # ... of the fusion
     lr_adaptor:float=1e-2   # ... of the adaptors
@@ -59,11 +60,12 @@ class TrainCfg:
 
     def __post_init__(self):
         if self.precision not in ('no','bf16'): raise DataError(f"field precision: {self.precision!r} is neither 'no' nor 'bf16'")
+        if -(-self.batch//max(1, self.micro))>64: raise DataError(f'field micro: {self.batch} cases a step in parts of {self.micro} are more than 64 parts')
         for f,least in (('steps',1),('batch',1),('micro',1),('check',0),('patience',1)):
             if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is below {least}')
 
 def rate(step:int, cfg:TrainCfg)->float:
-    "Learning-rate factor: linear warm-up from 1/100, cosine down to 1/100 (LLaRA)"
+    "Learning-rate factor: linear warm-up, cosine down to 1/100 (LLaRA)"
     warm = max(1, int(cfg.warmup*cfg.steps))
     if step<warm: return .01+.99*(step+1)/warm
     return .01+.99*.5*(1+math.cos(math.pi*(step-warm)/max(1, cfg.steps-warm)))
@@ -82,6 +84,7 @@ def train(
     resume:bool=False,                          # go on from `checkpoint` if it is there
     tick:Callable|None=None,                    # called once a step
     validate:Callable[[],float]|None=None,      # looked at every `cfg.check` steps; the best weights win
+    since:int=0,                                # no look before this step
 )->list[dict[str,Any]]:                         # one row a step: step, loss, notes (numbers: means over the micro-batches), and `valid` where it was looked
     "Optimise; deterministic in (seed, step), resumable, alone or in several processes"
     here = processes()
@@ -101,17 +104,19 @@ def train(
         for k in range(here.process_index, n_micro, here.num_processes):
             torch.manual_seed((cfg.seed*1_000_003 + step)*64 + k)   # dropout, too, is a function of the step
             with torch.autocast(here.device.type, torch.bfloat16, enabled=cfg.precision=='bf16'): loss, notes = loss_of(step, k)
-            (loss/n_micro).backward()
-            parts.append(dict(loss=loss.item(), **notes))
+            share = min(cfg.micro, cfg.batch-k*cfg.micro)/cfg.batch
+            (loss*share).backward()
+            parts.append(dict(loss=loss.item(), share=share, **notes))
         if here.num_processes>1: parts = _together(params, parts)
-        notes = {n:float(np.mean([p[n] for p in parts])) if isinstance(v, (int,float)) and not isinstance(v, bool) else v for n,v in parts[0].items()}
+        shares = [p.pop('share') for p in parts]
+        notes = {n:float(np.average([p[n] for p in parts], weights=shares)) if isinstance(v, (int,float)) and not isinstance(v, bool) else v for n,v in parts[0].items()}
         total = notes.pop('loss')
         if not math.isfinite(total): raise DataError(f'the loss is {total} at step {step}; lower the learning rates {lrs}')
-        nn.utils.clip_grad_norm_(params, cfg.clip)
+        if not nn.utils.clip_grad_norm_(params, cfg.clip).isfinite(): raise DataError(f'a gradient is not finite at step {step}; lower the learning rates {lrs}')
         opt.step()
         rows.append(dict(step=step, loss=total, **notes))
-        if validate and cfg.check and ((step+1)%cfg.check==0 or step==cfg.steps-1):
-            value = float(validate())
+        if validate and cfg.check and (step>=since and (step+1)%cfg.check==0 or step==cfg.steps-1):
+            value = _same(float(validate()), here)
             if not looks() or value>max(looks()): best = [p.detach().clone() for p in params]
             rows[-1]['valid'] = value
         if tick: tick(1, f"{notes.get('task','')} loss {total:.3f}")
@@ -124,11 +129,18 @@ def train(
 def _together(params:Sequence[nn.Parameter], parts:list[dict])->list[dict]:
     "Add up the gradients of all processes and collect their notes; a parameter without gradient in every process keeps none"
     from accelerate.utils import gather_object, reduce
+    reduce = partial(reduce, reduction='sum')
     took = reduce(torch.tensor([float(p.grad is not None) for p in params], device=params[0].device)).tolist()
     some = [p for p,n in zip(params, took) if n]
     flat = reduce(torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in some]))
     for p,g in zip(some, flat.split([p.numel() for p in some])): p.grad = g.view_as(p).clone()
     return gather_object(parts)
+
+def _same(value:float, here:Any)->float:
+    "What the first process found, in all of them, so that all stop or none"
+    if here.num_processes==1: return value
+    from accelerate.utils import broadcast_object_list
+    return broadcast_object_list([value])[0]
 
 # %% ../../nbs/4_llm/03_trainer.ipynb #0014
 def save_progress(

@@ -53,7 +53,8 @@ class RunCfg:
     precision:str='no'              # of the forward pass in training: no (float32) or bf16
     warm:int=1500                   # steps of fusion warm-up before a rung with item tokens (0: none, as in the paper)
     align:int|None=None             # first steps of a rung with item tokens, in which LoRA rests and the adaptors learn to be read (0: none, as in the paper); by backbone if None
-    evaluate:int=300                # test cases at most
+    ask:str='test'                  # which questions judge: test, or valid while settings are still being chosen
+    evaluate:int=300                # cases at most
     negatives:int=10                # wrong answers a case
     max_history:int=10              # events shown
     sasrec_seconds:float=60.        # budget of the SASRec row
@@ -64,7 +65,9 @@ def command_of(cfg:RunCfg)->str:
     flag = lambda f: f"--{f.name.replace('_','-')} {_bare(f.name, getattr(cfg, f.name))}"
     return ' '.join(['tmf_nb demo', *(flag(f) for f in fields(cfg) if getattr(cfg, f.name)!=f.default)])
 
-def _bare(field:str, value:Any)->Any: return Path(value).name if value and field in ('data','posters','image_features','text_features') else value
+def _bare(field:str, value:Any)->Any:
+    "A setting that may be written down: a file by its name, not by its place"
+    return Path(value).name if value and (field in ('data','posters','image_features','text_features') or field in ('backbone','encoder') and Path(value).is_dir()) else value
 
 STEPS, BATCH, MICRO, LR = dict(tiny=500, other=75), dict(tiny=32, other=16), dict(tiny=32, other=4), dict(tiny=2e-3, other=1e-3)
 ALIGN = dict(tiny=300, other=18)
@@ -89,8 +92,9 @@ def questions(dataset:Dataset, cfg:RunCfg)->tuple[Split,dict[str,CandidateSet]]:
     sets, out = {}, set()
     if cfg.data and (Path(cfg.data)/'llara_val.parquet').exists(): sets['llara'], out = llara_cases(cfg.data, dataset, seed=cfg.seed, max_history=cfg.max_history)
     split = leave_last_out(dataset, exclude=out)
-    ask = lambda name, **kw: draw(dataset, split.test, cfg.negatives, cfg.seed, name, cfg.max_history, cfg.evaluate, **kw)
-    return split, dict(test=ask('test'), **(dict(hard=ask('hard', kind='hard')) if 'group' in dataset.catalog.frame else {}), **sets)
+    CaseMaker(dataset, cfg.negatives, cfg.max_history).check(split.train)
+    ask = lambda name, **kw: draw(dataset, getattr(split, cfg.ask), cfg.negatives, cfg.seed, name, cfg.max_history, cfg.evaluate, **kw)
+    return split, {cfg.ask:ask(cfg.ask)} | ({'hard' if cfg.ask=='test' else 'valid-hard':ask('hard', kind='hard')} if 'group' in dataset.catalog.frame else {}) | sets
 
 # %% ../../nbs/7_practice/00_run.ipynb #0011
 def judge(
@@ -204,7 +208,7 @@ def tuning(
     rung:str,
 )->TrainCfg:   # of the language model
     "How a rung is tuned, where the run does not say otherwise"
-    pick, schooled = (lambda own, by: own or by.get(cfg.backbone, by['other'])), RUNGS[rung]=='hard' and cfg.backbone=='tiny'    # what school taught about item tokens is easily unlearned
+    pick, schooled = (lambda own, by: by.get(cfg.backbone, by['other']) if own is None else own), RUNGS[rung]=='hard' and cfg.backbone=='tiny'    # what school taught about item tokens is easily unlearned
     batch = pick(cfg.batch, BATCH)
     return TrainCfg(steps=pick(cfg.steps, STEPS), batch=batch, micro=min(pick(cfg.micro, MICRO), batch), lr=1e-3 if schooled else pick(None, LR), lr_fusion=1e-5 if cfg.warm else 2e-3, lr_adaptor=1e-3 if schooled else 5e-3,
                     precision=cfg.precision, check=cfg.check, patience=cfg.patience, seed=cfg.seed)
@@ -249,10 +253,13 @@ def run(
     t0, stages, rungs = time.time(), stages or Stages(), [r for r in cfg.rungs.split(',') if r]
     odd = [r for r in rungs if r not in RUNGS]
     if odd: raise DataError(f'field rungs: {odd[0]!r} is not one of {tuple(RUNGS)}')
+    if cfg.ask not in ('test','valid'): raise DataError(f"field ask: {cfg.ask!r} is neither 'test' nor 'valid'")
+    if cfg.check and cfg.ask=='valid': raise DataError('field check: early stopping would look at the questions that judge; use --ask test or no --check')
     TMFCfg(objective=cfg.objective, schedule=cfg.schedule, noise=cfg.noise, lora_r=cfg.lora_r); [tuning(cfg, r) for r in rungs]              # says what is wrong before anything is trained
     if cfg.graph not in GRAPHS: raise DataError(f'field graph: {cfg.graph!r} is not one of {tuple(GRAPHS)}')
     out = start(cfg, out, resume)
     with stages('read and validate'): shop = the_shop(cfg); dataset = load_data(cfg, shop); split, sets = questions(dataset, cfg); data_hash = dataset.hash
+    if cfg.check and not len(split.valid): raise DataError(f'field check: {dataset.name} has no validation question to stop by')
     print(dataset, f'{len(split.train):,} training questions; ' + ', '.join(f'{k}: {len(s)} cases of {len(s.cases[0].candidates)} candidates' for k,s in sets.items()), sep='\n')
     for n in dataset.notes[:5]: print('note:', n)
     if len(dataset.notes)>5: print(f'note: ... and {len(dataset.notes)-5} more')
