@@ -31,11 +31,11 @@ class Adaptor(nn.Module):
 # %% ../../nbs/3_fusion/01_tokens.ipynb #0011
 def lean(
     x:Tensor,      # (..., d) what a token says
-    by:Tensor,     # (...) log-odds
+    by:Tensor,     # (...) log-lift
     mark:Tensor,   # (d,) the direction
     amount:Any=.5, # a
 )->Tensor:         # (..., d) of norm 1
-    "Take the mark's direction out of a token and let it lean that way by a log-odds"
+    "Take the mark's direction out of a token and let it lean that way by a log-lift"
     m = nn.functional.normalize(mark, dim=0)
     y = nn.functional.normalize(x - (x@m)[...,None]*m, dim=-1)
     return nn.functional.normalize(y + amount*by[...,None]*m, dim=-1)
@@ -50,7 +50,7 @@ class ItemAdaptor(Adaptor):
 
     def forward(self,
         x:Tensor,     # (..., d_in) fused rows
-        match:Tensor, # (...) log-odds of each, see `TMF.odds`
+        match:Tensor, # (...) log-lift of each, see `TMF.lift`
     )->Tensor:        # (..., d_model)
         "Project, lean towards `mark`, then set the norm to `volume`"
         return lean(self.norm(self.mlp(x)), match, self.mark, self.amount)*self.volume

@@ -267,6 +267,7 @@ def load_backbone(
 )->Backbone:               # frozen, in eval mode
     "Load a causal language model and give it the placeholders"
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    if name=='tiny' and not Path(name).is_dir(): raise DataError("backbone 'tiny': it is made from a catalogue (`make_tiny`, `tiny_backbone`); one that was saved is loaded by its folder")
     where = _smollm2_folder() if name=='smollm2' else name
     try:
         with hub():

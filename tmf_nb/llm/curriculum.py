@@ -26,6 +26,7 @@ class Curriculum:
     def __post_init__(self):
         if self.schedule not in SCHEDULES: raise DataError(f'field schedule: {self.schedule!r} is not one of {SCHEDULES}')
         if self.hardest not in TASKS: raise DataError(f'field hardest: {self.hardest!r} is not one of {TASKS}')
+        if self.total<1: raise DataError(f'field total: {self.total} steps; a curriculum has at least 1')
         if not 0<self.t1<1: raise DataError(f'field t1: {self.t1} is not between 0 and 1')
 
     def chances(self,

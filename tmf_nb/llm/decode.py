@@ -6,10 +6,11 @@
 __all__ = ['named', 'pack', 'Pointer', 'places', 'write_freely', 'pad_left', 'Trie', 'write_names']
 
 # %% ../../nbs/4_llm/04_decode.ipynb #0003
-import re
+import re, unicodedata
 from typing import Any, Sequence
 import numpy as np, torch
 from torch import nn, Tensor
+from ..data.core import DataError
 from .prompt import Encoded, PromptEncoder
 
 # %% ../../nbs/4_llm/04_decode.ipynb #0006
@@ -18,11 +19,12 @@ def named(
     names:Sequence[str],   # the candidates, in order
 )->int:                    # index of the only candidate named, or -1
     "Which candidate a generated answer names; its first line counts"
-    norm = lambda s: ' '.join(s.lower().split())
+    norm = lambda s: ' '.join(unicodedata.normalize('NFC', s).lower().split())
     line = norm(output.strip().split('\n')[0]) if output.strip() else ''
     low = [norm(n) for n in names]
-    if line.rstrip('.') in low: return low.index(line.rstrip('.')) if low.count(line.rstrip('.'))==1 else -1
-    spans = [(m.start(), m.end(), k) for k,n in enumerate(low) if n for m in re.finditer(re.escape(n), line)]
+    for said in (line, line.rstrip('.')):
+        if said in low: return low.index(said) if low.count(said)==1 else -1
+    spans = [(m.start(), m.end(), k) for k,n in enumerate(low) if n for m in re.finditer(r'(?<!\w)'+re.escape(n)+r'(?!\w)', line)]     # whole words only
     outer = {k for a,b,k in spans if not any((c<=a and b<=d) and (d-c)>(b-a) for c,d,_ in spans)}
     return outer.pop() if len(outer)==1 else -1
 
@@ -34,6 +36,7 @@ def pack(
     branches:str='all',          # 'all' candidates, only the 'answer', or 'none'
 )->dict[str,Tensor]:             # ids, positions (B, L); mask (B, L, L) bool; and per answer token: row, source position, target id, branch
     "Prompts with their answers as branches of one sequence"
+    if branches not in ('all','answer','none'): raise DataError(f"field branches: {branches!r} is not 'all', 'answer' or 'none'")
     rows = []
     for e in encoded:
         P, ids = len(e.ids), list(e.ids)

@@ -134,7 +134,7 @@ class TMF(nn.Module):
         "How well each candidate's fused row matches the history and what was done with it"
         return self.match(fused, at['behaviors'], at['history']).masked_fill(~at['candidates'], -torch.inf)
 
-    def odds(self,
+    def lift(self,
         match:Tensor,           # (B, C), what `matches` gave
     )->Tensor:                  # (B, C), 0: no likelier than by chance
         "By how much the match makes each candidate likelier than chance, as a logarithm"
@@ -154,7 +154,7 @@ class TMF(nn.Module):
             fused = self.fuse(at); m = self.matches(at, fused)
             if matched is not None: matched.append(m)
             place = tuple(zip(*[(r, at['rows'][r][i]) for r,x in enumerate(encoded) for i in x.items]))
-            says = torch.cat([m.new_zeros(at['history'].shape), self.odds(m)], 1)          # the history has nothing to match but itself
+            says = torch.cat([m.new_zeros(at['history'].shape), self.lift(m)], 1)          # the history has nothing to match but itself
             e = replace_tokens(e, ids, self.backbone.item_id, self.item_adaptor(fused[place], says[place]))
         return e
 
@@ -341,15 +341,15 @@ def _unit(n:int, d:int, *seed:int)->Tensor: # (n, d)
     return nn.functional.normalize(torch.randn(n, d, generator=torch.Generator().manual_seed(int(np.random.default_rng(seed).integers(2**31)))), dim=1)
 
 def _soft_lesson(b:Backbone, prompts:PromptEncoder, cases:Sequence[Case], step:int, mark:Tensor, most:int|None=None)->Tensor: # loss
-    "Prompts, shortened to `most` candidates and events, whose candidates lean along the mark by made-up log-odds; the answer is the one that leans most"
+    "Prompts, shortened to `most` candidates and events, whose candidates lean along the mark by made-up log-lifts; the answer is the one that leans most"
     rng = np.random.default_rng([step, 31])
     short = [replace(c, times=(), history=c.history[-int(rng.integers(1, (most or len(c.history))+1)):], candidates=c.candidates[:int(rng.integers(min(3, len(c.candidates)), min(most, len(c.candidates))+1)) if most else None], answer=0) for c in cases]
-    enc, odds, answers = [prompts(c, 'hard', step%len(prompts.templates)) for c in short], [], []
+    enc, lifts, answers = [prompts(c, 'hard', step%len(prompts.templates)) for c in short], [], []
     for e in enc:
         x = torch.from_numpy(rng.standard_normal(len(e.case.candidates))*rng.uniform(.7, 2)).float().log_softmax(0)+math.log(len(e.case.candidates))     # some questions are clearer than others
-        odds += [torch.zeros(len(e.case.history)), x]; answers.append(int(x.argmax()))
-    odds, nb = torch.cat(odds), sum(len(e.behaviors) for e in enc)
-    soft = lean(_unit(len(odds), b.width, step, 37), odds, mark, float(rng.uniform(2, 4) if most else rng.uniform(.3, 1)))*b.volume          # loud at first
+        lifts += [torch.zeros(len(e.case.history)), x]; answers.append(int(x.argmax()))
+    lifts, nb = torch.cat(lifts), sum(len(e.behaviors) for e in enc)
+    soft = lean(_unit(len(lifts), b.width, step, 37), lifts, mark, float(rng.uniform(2, 4) if most else rng.uniform(.3, 1)))*b.volume          # loud at first
     enc = [replace(e, case=replace(e.case, answer=a)) for e,a in zip(enc, answers)]
     p = pack(enc, prompts, b.tokenizer.pad_token_id, 'answer')
     x = replace_tokens(replace_tokens(b.embed(p['ids']), p['ids'], b.behavior_id, _unit(nb, b.width, step, 41)*b.volume), p['ids'], b.item_id, soft)
