@@ -43,6 +43,7 @@ class TMFCfg:
     lora_targets:tuple[str,...]=('q_proj','k_proj','v_proj','o_proj','gate_proj','up_proj','down_proj') # linear layers of the backbone that get LoRA weights, by the end of their names
     dropout:float=.05            # of LoRA and fusion
     objective:str='lm+pointer'   # 'lm' (the paper), 'list', 'pointer', 'lm+list' or 'lm+pointer'
+    spell:str='bought'           # whose name the words learn to write: 'bought' (the paper), or 'believed', the candidate that the match likes best; what is chosen is then up to match and pointer
     noise:float=.5               # on graph vectors in training, see `FusionCfg`; 0 is the paper
     schedule:str='paper'         # see `Curriculum`
     t1:float=.3                  # T1/T: where the hard task begins
@@ -57,6 +58,8 @@ class TMFCfg:
     def __post_init__(self):
         if self.rung not in RUNGS: raise DataError(f'field rung: {self.rung!r} is not one of {tuple(RUNGS)}')
         if self.objective not in OBJECTIVES: raise DataError(f'field objective: {self.objective!r} is not one of {OBJECTIVES}')
+        if self.spell not in ('bought','believed'): raise DataError(f"field spell: {self.spell!r} is neither 'bought' nor 'believed'")
+        if self.spell=='believed' and self.objective not in ('lm','lm+pointer'): raise DataError(f'field spell: believed goes with lm or lm+pointer, not with {self.objective}')
         if self.schedule not in SCHEDULES: raise DataError(f'field schedule: {self.schedule!r} is not one of {SCHEDULES}')
         object.__setattr__(self, 'lora_targets', tuple(self.lora_targets))          # a saved config has a list
         if not self.lora_targets or self.lora_r<1: raise DataError(f'field {"lora_r" if self.lora_targets else "lora_targets"}: LoRA needs a rank of at least 1 and at least one layer')
@@ -168,13 +171,17 @@ class TMF(nn.Module):
         if objective not in OBJECTIVES: raise DataError(f'field objective: {objective!r} is not one of {OBJECTIVES}')
         words, points = objective.replace('+pointer','') if objective!='pointer' else None, 'pointer' in objective
         enc, matched = [self.prompts(c, task or RUNGS[self.cfg.rung], template) for c in cases], []
+        told = [c.answer for c in cases]                        # whose name is to be written
+        if self.training and self.cfg.spell=='believed' and any(e.items for e in enc):
+            with torch.no_grad(): at = self.layout(cases); told = self.matches(at, self.fuse(at)).argmax(1).tolist()
+            enc = [replace(e, case=replace(e.case, answer=k)) for e,k in zip(enc, told)]
         p = {k:v.to(self.v_image.device) for k,v in pack(enc, self.prompts, self.backbone.tokenizer.pad_token_id, 'none' if words is None else 'answer' if words=='lm' else 'all').items()}
         h = self.backbone.states(self.embed(enc, p['ids'], matched), p['mask'], p['positions'])
-        y, sizes = (torch.tensor(x, device=h.device) for x in ([c.answer for c in cases], [len(c.candidates) for c in cases]))
+        y, told, sizes = (torch.tensor(x, device=h.device) for x in ([c.answer for c in cases], told, [len(c.candidates) for c in cases]))
         loss, S = 0., None
         if words is not None:
             lp = -nn.functional.cross_entropy(self.backbone.head(h[p['row'], p['source']]).float(), p['target'], reduction='none')
-            loss, S = answer_loss(lp, p['row'], p['branch'], y, sizes, words)
+            loss, S = answer_loss(lp, p['row'], p['branch'], told, sizes, words)
         if points:
             S = self.pointer(h.float(), *(x.to(h.device) for x in places(enc)))
             loss = loss + nn.functional.cross_entropy(S, y)

@@ -43,6 +43,7 @@ class RunCfg:
     rungs:str='text,behavior,amsa,cma' # which rungs to climb
     objective:str='lm+pointer'      # lm (the paper), list, pointer, lm+list or lm+pointer
     schedule:str='paper'            # curriculum: paper, continuous, stages, reversed or none
+    spell:str='bought'              # whose name the words learn to write: bought (the paper), or believed: the candidate that the match likes best
     noise:float=.5                  # on graph vectors in training, in units of their own spread (0: none, as in the paper)
     steps:int|None=None             # optimiser steps of a rung; by backbone if None
     batch:int|None=None             # cases a step; by backbone if None
@@ -229,7 +230,7 @@ def climb(
     "Train one rung, judge it, save it"
     out, stages, how = ladder.out, ladder.stages, tuning(cfg, name)
     tmf = TMF(replace(base, model=copy.deepcopy(base.model)), feats, dataset.catalog.names, dataset.behaviors,
-              TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, schedule=cfg.schedule, noise=cfg.noise, lora_r=cfg.lora_r, lora_alpha=2*cfg.lora_r, warm=cfg.warm, align=resting(cfg, how.steps), max_history=cfg.max_history, seed=cfg.seed))
+              TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, schedule=cfg.schedule, spell=cfg.spell, noise=cfg.noise, lora_r=cfg.lora_r, lora_alpha=2*cfg.lora_r, warm=cfg.warm, align=resting(cfg, how.steps), max_history=cfg.max_history, seed=cfg.seed))
     tmf.to(processes().device)
     valid = draw(dataset, split.valid, cfg.negatives, cfg.seed, 'valid', cfg.max_history, 100).cases if cfg.check else ()
     progress, seconds = out/f'{name}.progress.safetensors', lambda what: stages.seconds.get(f'{what} {LABELS[name]}', 0.)
@@ -255,7 +256,7 @@ def run(
     if odd: raise DataError(f'field rungs: {odd[0]!r} is not one of {tuple(RUNGS)}')
     if cfg.ask not in ('test','valid'): raise DataError(f"field ask: {cfg.ask!r} is neither 'test' nor 'valid'")
     if cfg.check and cfg.ask=='valid': raise DataError('field check: early stopping would look at the questions that judge; use --ask test or no --check')
-    TMFCfg(objective=cfg.objective, schedule=cfg.schedule, noise=cfg.noise, lora_r=cfg.lora_r); [tuning(cfg, r) for r in rungs]              # says what is wrong before anything is trained
+    TMFCfg(objective=cfg.objective, schedule=cfg.schedule, spell=cfg.spell, noise=cfg.noise, lora_r=cfg.lora_r); [tuning(cfg, r) for r in rungs]              # says what is wrong before anything is trained
     if cfg.graph not in GRAPHS: raise DataError(f'field graph: {cfg.graph!r} is not one of {tuple(GRAPHS)}')
     out = start(cfg, out, resume)
     with stages('read and validate'): shop = the_shop(cfg); dataset = load_data(cfg, shop); split, sets = questions(dataset, cfg); data_hash = dataset.hash

@@ -15,7 +15,7 @@ from ..data.metrics import paired
 
 # %% ../../nbs/6_studies/04_objectives.ipynb #0006
 WAYS = {o:(t, dict(objective=o), {}) for o,t in {'lm':"spell (the paper's loss)", 'list':'compare likelihoods', 'pointer':'point', 'lm+list':'spell and compare', 'lm+pointer':'spell and point'}.items()} | {
-    'no-curriculum':('hard prompts only', dict(schedule='none'), {}), 'continuous':('continuous curriculum', dict(schedule='continuous'), {}), 'stages':('three stages', dict(schedule='stages'), {}), 'reversed':('hard prompts first', dict(schedule='reversed'), {}),
+    'believed':('point, and spell what the match believes', dict(spell='believed'), {}), 'no-curriculum':('hard prompts only', dict(schedule='none'), {}), 'continuous':('continuous curriculum', dict(schedule='continuous'), {}), 'stages':('three stages', dict(schedule='stages'), {}), 'reversed':('hard prompts first', dict(schedule='reversed'), {}),
     'no-align':('LoRA moves from the first step', dict(align=0), {}), 'short-align':('LoRA rests for 60 steps', dict(align=60), {}), 'loud-lora':('LoRA twice as fast', {}, dict(lr=2e-3)), 'quiet-lora':('LoRA a fifth as fast', {}, dict(lr=2e-4)),
     'loose-fusion':('the fusion ten times as fast', {}, dict(lr_fusion=1e-4)), 'loud-adaptor':('adaptors five times as fast', {}, dict(lr_adaptor=5e-3))}     # way -> label, settings of the model, of the optimisation
 
