@@ -24,7 +24,7 @@ def company(tmf, data, split, steps, seed, lr=2e-4, batch=96):
         torch.manual_seed(seed*1_000_003+k)
         cases = mk.batch(split.train, batch, seed, 43, k)
         at = tmf.layout(cases)
-        loss = torch.nn.functional.cross_entropy(tmf.matches(at, tmf.fuse(at)), torch.tensor([c.answer for c in cases], device=tmf.v_image.device))
+        loss = torch.nn.functional.cross_entropy(tmf.see(cases)[2], torch.tensor([c.answer for c in cases], device=tmf.v_image.device))
         opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(params, 1.)

@@ -34,15 +34,6 @@ def scene():
     return shop, data, split, sets
 
 
-def same_settings(seed):
-    "What was prepared or half trained under other settings is not gone on with"
-    from tmf_nb.data.core import DataError, load_json, save_json
-    from tmf_nb.practice.run import RunCfg, tuning
-    file, now = WORK/f"s{seed}"/"settings.json", dict(run=asdict(RunCfg(seed=seed)), **{r: asdict(tuning(RunCfg(seed=seed), r)) for r in RUNGS})
-    if file.exists() and load_json(file)!=now: raise DataError(f"{file}: prepared under other settings; delete {file.parent} and the files of seed {seed} in {OUT}")
-    if not file.exists(): save_json(file, now)
-
-
 def encode(seed):
     "The features that all rows of a seed share, and the rows that cost little"
     from tmf_nb.data.ceiling import Oracle
@@ -66,8 +57,8 @@ def encode(seed):
 def prepare(seed):
     "Everything that must be there before rows of a seed may run side by side"
     from tmf_nb.data.core import Stages
-    from tmf_nb.practice.run import RunCfg, tiny_for
-    same_settings(seed)
+    from tmf_nb.practice.run import RunCfg, start, tiny_for
+    start(RunCfg(seed=seed), WORK/f"s{seed}", resume=True)
     if not encoded(seed): encode(seed)
     shop, data, split, sets = scene()
     tiny_for(RunCfg(seed=seed), data, split, WORK/f"s{seed}", Stages())
@@ -79,8 +70,9 @@ def climb_one(row, seed):
     import torch
     from tmf_nb.data.core import Stages
     from tmf_nb.encoders.features import ItemFeatures
-    from tmf_nb.practice.run import STEPS, Ladder, RunCfg, climb, resting, tiny_for, tuning
-    same_settings(seed)
+    from tmf_nb.llm.tmf import LESSON
+    from tmf_nb.practice.run import STEPS, Ladder, RunCfg, climb, resting, spelling, start, tiny_for, tuning
+    start(RunCfg(seed=seed), WORK/f"s{seed}", resume=True)      # what was half trained under other settings is not gone on with
     shop, data, split, sets = scene()
     where, cfg, stages = WORK/f"s{seed}", RunCfg(seed=seed), Stages()
     feats, rung = ItemFeatures.load(where/"features.safetensors"), row
@@ -96,7 +88,7 @@ def climb_one(row, seed):
     climb(cfg, rung, tiny_for(cfg, data, split, where, stages), feats, data, split, ladder, True, True)
     if "fusion" not in ladder.rows: ladder.old("fusion")
     alone = {k: v["metrics"] for k, v in ladder.rows["fusion"]["sets"].items()} if "fusion" in ladder.rows else None
-    keep(ladder.rows[rung], row, seed, data, sets, fusion_alone=alone, settings=dict(asdict(tuning(cfg, rung)), align=resting(cfg, tuning(cfg, rung).steps), schedule=cfg.schedule, objective=cfg.objective, warm=cfg.warm, noise=cfg.noise))
+    keep(ladder.rows[rung], row, seed, data, sets, fusion_alone=alone, settings=dict(asdict(tuning(cfg, rung)), align=resting(cfg, tuning(cfg, rung).steps), lesson=LESSON, spell=spelling(cfg), schedule=cfg.schedule, objective=cfg.objective, warm=cfg.warm, noise=cfg.noise))
 
 
 def keep(r, row, seed, data, sets, **more):
