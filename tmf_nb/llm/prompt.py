@@ -34,7 +34,7 @@ TEMPLATES = (
     Template('So far the user', ',', '. Predict the item to', '. The candidates are', '. Answer with the name of one candidate:'),
 )
 
-# %% ../../nbs/4_llm/01_prompt.ipynb #0008
+# %% ../../nbs/4_llm/01_prompt.ipynb #0009
 @dataclass(frozen=True)
 class Slot:
     "The place of one soft token"
@@ -75,7 +75,7 @@ def as_text(parts:Sequence[str|Slot])->str:
     "A prompt as a person would print it"
     return ''.join(p if isinstance(p, str) else PLACEHOLDERS[p.kind=='behavior'] for p in parts)
 
-# %% ../../nbs/4_llm/01_prompt.ipynb #0012
+# %% ../../nbs/4_llm/01_prompt.ipynb #0013
 def chat_frame(
     tokenizer:Any, # perhaps with a chat template
 )->tuple[list[int],list[int]]: # token ids before and after a user's message; empty without a template
@@ -86,7 +86,7 @@ def chat_frame(
     if text.count(here)!=1: raise DataError(f"the chat template of {getattr(tokenizer, 'name_or_path', 'the backbone')!r} shows a message {text.count(here)} times")
     return tuple(tokenizer(t, add_special_tokens=False).input_ids for t in text.split(here))
 
-# %% ../../nbs/4_llm/01_prompt.ipynb #0013
+# %% ../../nbs/4_llm/01_prompt.ipynb #0015
 @dataclass(eq=False)
 class Encoded:
     "A prompt as token ids, with the slots in reading order"
@@ -110,15 +110,31 @@ class PromptEncoder:
         self.tokenizer,self.names,self.behaviors,self.window,self.max_name,self.templates = tokenizer,list(names),tuple(behaviors),window,max_name,tuple(templates)
         self.slot_ids = dict(zip(('item','behavior'), tokenizer.convert_tokens_to_ids(list(PLACEHOLDERS))))
         self._ids, self._answers = {}, {}
+        self._names = self._cut()
         self.before, self.after = chat_frame(tokenizer) if chat else ([], [])
 
     def _tokens(self, text:str)->list[int]:
         if text not in self._ids: self._ids[text] = self.tokenizer(text, add_special_tokens=False).input_ids
         return self._ids[text]
 
+    def _cut(self)->dict[str,list[int]]: # a name with its leading space -> its token ids
+        full = dict(zip((spaced := [' '+n for n in self.names]), self.tokenizer(spaced, add_special_tokens=False).input_ids)) if self.names else {}
+        out, again = {n:t for n,t in full.items() if len(t)<=self.max_name}, {}
+        shown = set(out)                                # as a reader sees them
+        for n,t in full.items():
+            if n in out: continue
+            start = said = self.tokenizer.decode(cut := t[:self.max_name])
+            while said in shown:                        # two long names with the same beginning
+                again[start] = again.get(start, 1)+1
+                tag = self._tokens(f' #{again[start]}')
+                if len(tag)>=self.max_name: raise DataError(f'field max_name: {self.max_name} tokens are too few to tell {n.strip()!r} from other items with the same beginning')
+                said = self.tokenizer.decode(cut := t[:self.max_name-len(tag)]+tag)
+            shown.add(said); out[n] = cut
+        return out
+
     def name(self, i:int)->list[int]:
-        "Token ids of item `i`'s name, with its leading space, cut to the budget"
-        return self._tokens(' '+self.names[i])[:self.max_name]
+        "Token ids of item `i`'s name, with its leading space, cut to the budget; names that the cut would make equal end in a number"
+        return self._names[' '+self.names[i]]
 
     def answer(self, i:int)->list[int]:
         "What the model should write to choose item `i`: its name, then a new line"
@@ -139,7 +155,7 @@ class PromptEncoder:
                 if isinstance(p, Slot):
                     out.ids.append(self.slot_ids[p.kind]); (out.items if p.kind=='item' else out.behaviors).append(p.row)
                     if p.kind=='item': out.reads[p.row] = len(out.ids)-1
-                elif isinstance(p, Name): out.ids += self._tokens(p)[:self.max_name]; out.reads.append(len(out.ids)-1)
+                elif isinstance(p, Name): out.ids += self._names[p]; out.reads.append(len(out.ids)-1)
                 else: out.ids += self._tokens(p)
             out.ids += self.after
             if len(out.ids)<=room: return out

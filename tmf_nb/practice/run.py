@@ -97,7 +97,7 @@ def questions(dataset:Dataset, cfg:RunCfg)->tuple[Split,dict[str,CandidateSet]]:
     ask = lambda name, **kw: draw(dataset, getattr(split, cfg.ask), cfg.negatives, cfg.seed, name, cfg.max_history, cfg.evaluate, **kw)
     return split, {cfg.ask:ask(cfg.ask)} | ({'hard' if cfg.ask=='test' else 'valid-hard':ask('hard', kind='hard')} if 'group' in dataset.catalog.frame else {}) | sets
 
-# %% ../../nbs/7_practice/00_run.ipynb #0011
+# %% ../../nbs/7_practice/00_run.ipynb #0012
 def judge(
     scores:np.ndarray,              # (n, C)
     cases:Sequence[Case],
@@ -113,7 +113,7 @@ def judge(
     for k,w in (ways or {}).items(): out[k] = float((w==a).mean() if w.ndim==1 else hits_at(w, a).mean())
     return dict(metrics=out, per_case=[round(float(h),4) for h in hit], **({} if chosen is None else dict(named=[int(c) for c in chosen])))
 
-# %% ../../nbs/7_practice/00_run.ipynb #0013
+# %% ../../nbs/7_practice/00_run.ipynb #0016
 def item_features(
     cfg:RunCfg,
     dataset:Dataset,
@@ -129,7 +129,7 @@ def item_features(
     print('images:', feats.source.get('image'), '| texts:', feats.source.get('text'))
     return feats, graph
 
-# %% ../../nbs/7_practice/00_run.ipynb #0015
+# %% ../../nbs/7_practice/00_run.ipynb #0018
 LABELS = dict(oracle='best possible (Bayes)', popularity='most popular', graph='graph encoder alone', sasrec='SASRec', fusion='fusion alone (no LLM)', text='text-only LLM', behavior='+ behaviour tokens', amsa='+ item tokens (AMSA)', cma='+ CMA layers (full TMF)')
 SEES = dict(text={'text','behavior'}, behavior={'text','behavior'}, amsa=SIGHTS, cma=SIGHTS)      # what a rung could use at best, by content: the easy prompt, too, has the words for behaviours
 
@@ -174,7 +174,7 @@ def _short(k:str, m:dict)->str:
     g = m.get('generated')
     return f"{k} HR@1 {m['hr1']:.3f} [{m['low']:.3f}, {m['high']:.3f}]" + (f", written {g['hr1_all']:.3f} (valid {g['valid_ratio']:.2f})" if g else '')
 
-# %% ../../nbs/7_practice/00_run.ipynb #0018
+# %% ../../nbs/7_practice/00_run.ipynb #0021
 def start(
     cfg:RunCfg,
     out:str|Path,       # folder of the run
@@ -203,7 +203,7 @@ def tiny_for(cfg:RunCfg, dataset:Dataset, split:Split, out:Path, stages:Stages)-
     b = load_backbone(str(where)); b.name = 'tiny'
     return b
 
-# %% ../../nbs/7_practice/00_run.ipynb #0019
+# %% ../../nbs/7_practice/00_run.ipynb #0022
 def tuning(
     cfg:RunCfg,
     rung:str,
@@ -226,7 +226,7 @@ def chosen(cfg:RunCfg)->dict[str,Any]: # by name
     "What a run does where its settings are silent"
     return dict(lesson=LESSON, spelling=spelling(cfg), resting=resting(cfg, tuning(cfg, 'cma').steps)) | {f'tuning of {r}':asdict(tuning(cfg, r)) for r in RUNGS}
 
-# %% ../../nbs/7_practice/00_run.ipynb #0021
+# %% ../../nbs/7_practice/00_run.ipynb #0024
 def climb(
     cfg:RunCfg,
     name:str,          # the rung
@@ -252,7 +252,7 @@ def climb(
     tmf.save_pretrained(out/name)
     progress.unlink(missing_ok=True)
 
-# %% ../../nbs/7_practice/00_run.ipynb #0022
+# %% ../../nbs/7_practice/00_run.ipynb #0025
 def run(
     cfg:RunCfg,
     out:str|Path,             # folder of the run
@@ -298,7 +298,7 @@ def run(
     save_json(out/'metrics.json', result)
     return result
 
-# %% ../../nbs/7_practice/00_run.ipynb #0024
+# %% ../../nbs/7_practice/00_run.ipynb #0027
 def records(
     result:dict[str,Any],   # what `run` returned or metrics.json holds
     study:str='spine',      # which question the run answers
@@ -314,7 +314,7 @@ def records(
                 steps=r.get('steps'), ceilings=r.get('ceilings', {}).get(k), settings=cfg, sources=result['sources'], stages=result['stages'], **{f:result[f] for f in ('command','version','hardware','peak_mb','date') if f in result})
     return out
 
-# %% ../../nbs/7_practice/00_run.ipynb #0026
+# %% ../../nbs/7_practice/00_run.ipynb #0029
 def show(result:dict[str,Any])->Any:
     "The ladder as a rich table, one block of columns for each candidate set"
     from rich.table import Table
