@@ -22,15 +22,16 @@ missing = lambda rows, seed: [r for r in rows if not path(r, seed).exists()]
 encoded = lambda seed: not missing(CHEAP, seed) and (WORK/f"s{seed}"/"features.safetensors").exists()
 
 
-def scene():
-    "The shop, its split, and the questions of each department"
+def scene(ask="test"):
+    "The shop, its split, and the questions of each department, from the split's `ask` rows"
     from tmf_nb.data.candidates import draw, leave_last_out
     from tmf_nb.data.storefront import make_storefront
     shop = make_storefront("demo")
     data = shop.dataset()
     split = leave_last_out(data)
-    of = shop.truth.department.to_numpy()[data.log.items[split.test[:, 1]]]
-    sets = {f"{d}/{kind}": draw(data, split.test[of==d], limit=CASES, kind=kind, name=d.lower()) for d in shop.cfg.departments for kind in ("random", "hard")}
+    rows = getattr(split, ask)
+    of = shop.truth.department.to_numpy()[data.log.items[rows[:, 1]]]
+    sets = {f"{d}/{kind}": draw(data, rows[of==d], limit=CASES, kind=kind, name=d.lower()) for d in shop.cfg.departments for kind in ("random", "hard")}
     return shop, data, split, sets
 
 
