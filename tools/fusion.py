@@ -3,6 +3,7 @@
 Features, shop and questions are those of tools/table3.py, which prepares them where they are missing. A variant that has its file is not run again.
 """
 import argparse
+import copy
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -105,7 +106,7 @@ def main():
         asked = split
         if n := how.pop("shoppers", None): asked = Split(split.train[split.train[:, 0] < n], split.valid, split.test, split.visible)
         match, together, shelf = how.pop("match", None), how.pop("company", 0), how.pop("shelf", 512)
-        tmf = TMF(blank, feats, data.catalog.names, data.behaviors, TMFCfg(seed=seed, **how)).to(processes().device)
+        tmf = TMF(copy.deepcopy(blank), feats, data.catalog.names, data.behaviors, TMFCfg(seed=seed, **how)).to(processes().device)
         if match is not None: tmf.match = InnerProduct(tmf.cfg.width, len(data.behaviors)) if match=="inner" else Match(tmf.cfg.width, len(data.behaviors), **match)
         some = [c for k, x in sets.items() if k.endswith("hard") for c in x.cases[:100]]
         example = max(some, key=lambda c: len({i for i, _ in c.history}))

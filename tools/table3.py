@@ -31,7 +31,7 @@ def scene(ask="test"):
     split = leave_last_out(data)
     rows = getattr(split, ask)
     of = shop.truth.department.to_numpy()[data.log.items[rows[:, 1]]]
-    sets = {f"{d}/{kind}": draw(data, rows[of==d], limit=CASES, kind=kind, name=d.lower()) for d in shop.cfg.departments for kind in ("random", "hard")}
+    sets = {f"{d}/{kind}": draw(data, rows[of==d], limit=CASES, kind=kind, name=d.lower(), skip=True) for d in shop.cfg.departments for kind in ("random", "hard")}
     return shop, data, split, sets
 
 
@@ -59,7 +59,7 @@ def prepare(seed):
     "Everything that must be there before rows of a seed may run side by side"
     from tmf_nb.data.core import Stages
     from tmf_nb.practice.run import RunCfg, start, tiny_for
-    start(RunCfg(seed=seed), WORK/f"s{seed}", resume=True)
+    start(RunCfg(seed=seed), WORK/f"s{seed}", resume=True, asked={})
     if not encoded(seed): encode(seed)
     shop, data, split, sets = scene()
     tiny_for(RunCfg(seed=seed), data, split, WORK/f"s{seed}", Stages())
@@ -73,7 +73,7 @@ def climb_one(row, seed):
     from tmf_nb.encoders.features import ItemFeatures
     from tmf_nb.llm.tmf import LESSON
     from tmf_nb.practice.run import STEPS, Ladder, RunCfg, climb, resting, spelling, start, tiny_for, tuning
-    start(RunCfg(seed=seed), WORK/f"s{seed}", resume=True)      # what was half trained under other settings is not gone on with
+    start(RunCfg(seed=seed), WORK/f"s{seed}", resume=True, asked={})      # what was half trained under other settings is not gone on with
     shop, data, split, sets = scene()
     where, cfg, stages = WORK/f"s{seed}", RunCfg(seed=seed), Stages()
     feats, rung = ItemFeatures.load(where/"features.safetensors"), row

@@ -123,7 +123,7 @@ class CaseMaker:
         dataset:Dataset,
         negatives:int=10,        # wrong answers a case
         max_history:int=10,      # events shown
-        visible:np.ndarray|None=None, # (E,) bool: show no other events (training)
+        visible:np.ndarray|None=None, # (E,) bool: know of no other events (training): neither shown, nor kept out of the wrong answers
         kind:str='random',       # 'random': anything on the answer's shelf; 'hard': anything in its group on that shelf
         repeat:bool=False,       # the questions are repeats: show what was done with the item up to its last purchase
         looks:bool=False,        # as it happened, see `Split.looks`
@@ -132,8 +132,8 @@ class CaseMaker:
         if kind not in ('random','hard'): raise DataError(f"field kind: {kind!r} is neither 'random' nor 'hard'")
         self.dataset,self.negatives,self.max_history,self.visible,self.kind,self.repeat,self.looks = dataset,negatives,max_history,visible,kind,repeat,looks
         self.shelf, self.group = shelves(dataset.catalog)
-        log = dataset.log
-        self.touched = [frozenset(log.items[log.of(u)].tolist()) for u in range(len(log.user_ids))]
+        log = dataset.log; self.known = np.ones(len(log.items), bool) if visible is None else visible
+        self.touched = [frozenset(log.items[s][self.known[s]].tolist()) for s in map(log.of, range(len(log.user_ids)))]
         if negatives<1: raise DataError(f'field negatives: {negatives} given; a case needs at least 2 candidates')
 
     def negatives_for(self,
@@ -155,17 +155,22 @@ class CaseMaker:
         pool = (self.group if self.kind=='hard' else self.shelf)[item]
         return DataError(f'{self.dataset.name}: a user has touched {taken} items, and of the {len(pool)} on the {"group" if self.kind=="hard" else "shelf"} of item {self.dataset.catalog.frame.item_id[item]} too few are left: {self.negatives} non-interacted candidates cannot be drawn')
 
+    def short(self,
+        rows:np.ndarray, # (n,2) questions
+    )->np.ndarray:       # which of them
+        "Questions without enough wrong answers"
+        log, pools = self.dataset.log, self.group if self.kind=='hard' else self.shelf
+        label, size = np.array([p[0] for p in pools]), np.array([len(p) for p in pools]); I = len(label)
+        y, asked = log.items[rows[:,1]], rows[:,0].astype(np.int64)*I
+        pairs = np.unique(np.r_[(log.users.astype(np.int64)*I + log.items)[self.known], asked+y])        # who has touched what, or is asked for it
+        place, count = np.unique(pairs//I*I + label[pairs%I], return_counts=True)                        # how many of each pool
+        return np.flatnonzero(size[y]-count[np.searchsorted(place, asked+label[y])] < self.negatives)
+
     def check(self,
         rows:np.ndarray, # (n,2) questions
     )->None:
         "`DataError` for the first question without enough wrong answers, before any work has begun"
-        log, pools = self.dataset.log, self.group if self.kind=='hard' else self.shelf
-        label, size = np.array([p[0] for p in pools]), np.array([len(p) for p in pools]); I = len(label)
-        pairs = np.unique(log.users.astype(np.int64)*I + log.items)                                     # who has touched what
-        place, count = np.unique(pairs//I*I + label[pairs%I], return_counts=True)                        # how many of each pool
-        y = log.items[rows[:,1]]; at = np.searchsorted(place, rows[:,0].astype(np.int64)*I + label[y])
-        short = np.flatnonzero(size[y]-count[at] < self.negatives)
-        if len(short): raise self._too_few(int(y[short[0]]), len(self.touched[int(rows[short[0],0])]))
+        for k in self.short(rows)[:1]: raise self._too_few(int(self.dataset.log.items[rows[k,1]]), len(self.touched[int(rows[k,0])]))
 
     def case(self,
         user:int, # user number
@@ -254,10 +259,14 @@ def draw(
     kind:str='random',     # 'random' (as the paper) or 'hard', see `CaseMaker`
     repeat:bool=False,     # `rows` are repeats
     looks:bool=False,      # as it happened, see `Split.looks`
+    skip:bool=False,       # of the questions chosen, leave out those without enough wrong answers; else they are refused
 )->CandidateSet:
     "Draw the candidates of a set of questions, each from its own stream"
     if limit is not None and limit<1: raise DataError(f'field limit: {limit} given; at least 1 case has to be drawn')
     if limit and len(rows)>limit: rows = rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit])]
     if not len(rows): raise DataError(f'{dataset.name}: no user has a {dataset.behaviors[dataset.target]!r} event with enough history before it')
     mk = CaseMaker(dataset, negatives, max_history, kind=kind, repeat=repeat, looks=looks)
+    if skip:
+        rows, asked = np.delete(rows, mk.short(rows), 0), len(rows)
+        if not len(rows): raise DataError(f'{dataset.name}: none of {asked} questions has {negatives} wrong answers of kind {kind}')
     return CandidateSet(f'{name}-{kind}{negatives}', [mk.case(u, p, np.random.default_rng([seed, int(u), int(p)])) for u,p in rows], dataset.hash, seed)

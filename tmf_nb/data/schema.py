@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PLACEHOLDERS', 'ITEM_COLUMNS', 'EVENT_COLUMNS', 'Pictures', 'Problem', 'item_problems', 'event_problems', 'refuse',
-           'Catalog', 'Log', 'Dataset']
+           'Catalog', 'same_name', 'Log', 'Dataset']
 
 # %% ../../nbs/1_data/01_schema.ipynb #0003
-import io, zipfile, zlib
+import io, unicodedata, zipfile, zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -150,11 +150,15 @@ class Catalog:
 
     @cached_property
     def names(self)->list[str]:
-        "The name of each item in a prompt: its title without placeholders, made unique"
+        "The name of each item in a prompt: its title without placeholders, made unique by its brand, else by a number"
         f, names = self.frame, [_harmless(t) for t in self.frame.title]
         for add in (f.brand, [str(n) for n in range(1, len(f)+1)]):
-            twice = pd.Series(names).str.lower().duplicated(keep=False)
+            twice = pd.Series([same_name(n) for n in names], dtype=object).duplicated(keep=False)
             names = [f'{n} ({_harmless(a)})' if d and a else n for n,d,a in zip(names, twice, add)]
+        taken, seen = {same_name(n) for n in names}, set()
+        for k,n in enumerate(names):                     # a title may look like another's number
+            if same_name(n) in seen: names[k] = next(m for m in (f'{n} ({j})' for j in range(2, len(f)+2)) if same_name(m) not in taken); taken.add(same_name(names[k]))
+            seen.add(same_name(names[k]))
         return names
 
     @property
@@ -174,6 +178,10 @@ class Catalog:
         if not self.has_picture[i]: return None
         try: return self.pictures.open(self.frame.image[i])
         except DataError as e: raise DataError(f'item {self.frame.item_id[i]!r} (row {i+1}), field image: {e}') from None
+
+def same_name(name:str)->str:
+    "Two names with the same result are one to a reader: case, spaces and the form of accents do not count"
+    return ' '.join(unicodedata.normalize('NFC', name).lower().split())
 
 def _harmless(text:str)->str:
     "`text` on one line, with placeholders in round brackets so that a name cannot pose as one"

@@ -27,6 +27,7 @@ class Backbone:
     item_id:int         # token id of [MTi]
     behavior_id:int     # token id of [MTb]
     window:int          # longest sequence it can read
+    taken:bool=False    # a TMF has put its LoRA weights into it
 
     @property
     def inner(self)->nn.Module:
@@ -76,7 +77,7 @@ def with_placeholders(
     tokenizer:Any,   # its tokenizer
     name:str,
 )->Backbone:         # frozen, in eval mode
-    "Add `[MTi]` and `[MTb]` to a model and its tokenizer"
+    "Add `[MTi]` and `[MTb]` to a model and its tokenizer, both of which are changed"
     _quiet()
     tokenizer.add_special_tokens(dict(additional_special_tokens=list(PLACEHOLDERS)), **({'replace_additional_special_tokens':False} if 'replace_additional_special_tokens' in tokenizer.add_special_tokens.__code__.co_varnames else {}))
     if tokenizer.pad_token_id is None: tokenizer.pad_token = tokenizer.eos_token
@@ -118,7 +119,7 @@ def mimetic_(
     qk:tuple[float,float]=(.3,0.), # noise and identity in the query-key product
     vo:tuple[float,float]=(.05,1.5), # noise and identity in the value-output product
 )->None:
-    "Start attention near the identity"
+    "Start attention with W_O W_V = vo[1] I + vo[0] Z and W_Q^T W_K = qk[1] I + qk[0] Z, Z noise of spread 1/sqrt(d); the key-query product has rank d_h a head"
     for layer in model.model.layers:
         a = layer.self_attn
         d, size = a.q_proj.weight.shape[1], a.head_dim
@@ -271,9 +272,15 @@ def load_backbone(
             tok = AutoTokenizer.from_pretrained(where)
             model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
     except (OSError, ValueError) as e:
-        raise DataError(f'backbone {name!r}: it is not a folder here and no model hub could be reached for it; use tiny, smollm2 or a local folder') from e
-    if depth:
+        if Path(where).is_dir(): raise DataError(f'backbone {name!r}: the folder holds no causal language model with its tokenizer ({str(e).splitlines()[0][:200]})') from e
+        raise DataError(f'backbone {name!r}: it is not a folder here and no model hub could be reached that would give it ({str(e).splitlines()[0][:200]}); use tiny, smollm2 or a local folder') from e
+    if not hasattr(model.base_model, 'layers'): raise DataError(f'backbone {name!r}: {type(model).__name__} is not built like a Llama')
+    if depth is not None:
         layers = model.base_model.layers
         if not 1<=depth<=len(layers): raise DataError(f'field depth: {depth} of {len(layers)} layers')
         model.base_model.layers = layers[:depth]; model.config.num_hidden_layers = depth
-    return with_placeholders(model, tok, name)
+    b = with_placeholders(model, tok, name)
+    ids = torch.arange(2, 8)[None]; see = torch.ones(6, 6, dtype=torch.bool).tril()[None]
+    with torch.no_grad(): ours, own = b.head(b.states(b.embed(ids), see, torch.arange(6)[None])), model(input_ids=ids).logits
+    if not (ours-own).abs().max() < .01*own.abs().max()+.01: raise DataError(f'backbone {name!r}: {type(model).__name__} does more between states and logits than its head, and would be read wrongly')
+    return b

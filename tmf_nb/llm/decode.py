@@ -6,11 +6,12 @@
 __all__ = ['named', 'pack', 'Pointer', 'places', 'write_freely', 'pad_left', 'Trie', 'write_names']
 
 # %% ../../nbs/4_llm/04_decode.ipynb #0003
-import re, unicodedata
+import re
 from typing import Any, Sequence
 import numpy as np, torch
 from torch import nn, Tensor
 from ..data.core import DataError
+from ..data.schema import same_name
 from .prompt import Encoded, PromptEncoder
 
 # %% ../../nbs/4_llm/04_decode.ipynb #0006
@@ -19,9 +20,8 @@ def named(
     names:Sequence[str],   # the candidates, in order
 )->int:                    # index of the only candidate named, or -1
     "Which candidate a generated answer names; its first line counts"
-    norm = lambda s: ' '.join(unicodedata.normalize('NFC', s).lower().split())
-    line = norm(output.strip().split('\n')[0]) if output.strip() else ''
-    low = [norm(n) for n in names]
+    line = same_name(output.strip().split('\n')[0]) if output.strip() else ''
+    low = [same_name(n) for n in names]
     for said in (line, line.rstrip('.')):
         if said in low: return low.index(said) if low.count(said)==1 else -1
     spans = [(m.start(), m.end(), k) for k,n in enumerate(low) if n for m in re.finditer(r'(?<!\w)'+re.escape(n)+r'(?!\w)', line)]     # whole words only

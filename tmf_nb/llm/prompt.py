@@ -7,11 +7,12 @@ __all__ = ['TASKS', 'VERBS', 'TEMPLATES', 'Template', 'Slot', 'Name', 'pieces', 
            'PromptEncoder']
 
 # %% ../../nbs/4_llm/01_prompt.ipynb #0003
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Sequence
 import numpy as np
 from ..data.core import DataError
-from ..data.schema import PLACEHOLDERS
+from ..data.schema import PLACEHOLDERS, same_name
 from ..data.candidates import Case
 
 # %% ../../nbs/4_llm/01_prompt.ipynb #0006
@@ -77,10 +78,11 @@ def as_text(parts:Sequence[str|Slot])->str:
 
 # %% ../../nbs/4_llm/01_prompt.ipynb #0013
 def chat_frame(
-    tokenizer:Any, # perhaps with a chat template
-)->tuple[list[int],list[int]]: # token ids before and after a user's message; empty without a template
-    "What a chat template writes around a question, up to the answer's first token"
-    if not getattr(tokenizer, 'chat_template', None): return [], []
+    tokenizer:Any,    # perhaps with a chat template
+    chat:bool=True,   # use it, if there is one
+)->tuple[list[int],list[int]]: # token ids before and after a user's message
+    "What a chat template writes around a question, up to the answer's first token; without one, the begin-of-sequence token of a tokenizer that is used to it; `DataError` for a template that does not show the question once"
+    if not chat or not getattr(tokenizer, 'chat_template', None): return [t for t in tokenizer('').input_ids[:1] if t==tokenizer.bos_token_id], []
     here = 'HERE-STANDS-THE-QUESTION'
     text = tokenizer.apply_chat_template([dict(role='user', content=here)], tokenize=False, add_generation_prompt=True)
     if text.count(here)!=1: raise DataError(f"the chat template of {getattr(tokenizer, 'name_or_path', 'the backbone')!r} shows a message {text.count(here)} times")
@@ -94,7 +96,7 @@ class Encoded:
     items:list[int]          # fusion rows of the [MTi] slots, in reading order
     behaviors:list[int]      # behaviours of the [MTb] slots, in reading order
     case:Case                # the case as shown, its history possibly shortened
-    reads:list[int]          # for each row (history, then candidates) the position where it has been read: its [MTi], or its name's last token
+    reads:list[int]          # for each row (history, then candidates) the position where it has been read: its [MTi], or its name's last token; there the pointer looks
 
 class PromptEncoder:
     "Cases to token ids; names and phrases are tokenised once"
@@ -111,29 +113,32 @@ class PromptEncoder:
         self.slot_ids = dict(zip(('item','behavior'), tokenizer.convert_tokens_to_ids(list(PLACEHOLDERS))))
         self._ids, self._answers = {}, {}
         self._names = self._cut()
-        self.before, self.after = chat_frame(tokenizer) if chat else ([], [])
+        self.before, self.after = chat_frame(tokenizer, chat)
 
     def _tokens(self, text:str)->list[int]:
         if text not in self._ids: self._ids[text] = self.tokenizer(text, add_special_tokens=False).input_ids
         return self._ids[text]
 
     def _cut(self)->dict[str,list[int]]: # a name with its leading space -> its token ids
-        full = dict(zip((spaced := [' '+n for n in self.names]), self.tokenizer(spaced, add_special_tokens=False).input_ids)) if self.names else {}
+        special, spaced = set(self.tokenizer.all_special_ids), [' '+n for n in self.names]
+        full = dict(zip(spaced, self.tokenizer(spaced, add_special_tokens=False).input_ids)) if spaced else {}
+        marks = re.compile('|'.join(map(re.escape, sorted(self.tokenizer.all_special_tokens, key=len, reverse=True))))
+        for n in [n for n,t in full.items() if special & set(t)]: full[n] = self._tokens(marks.sub(lambda m: '('+re.sub(r'\W+', '', m[0])+')', n))
         out, again = {n:t for n,t in full.items() if len(t)<=self.max_name}, {}
-        shown = set(out)                                # as a reader sees them
+        shown = {same_name(self.tokenizer.decode(t)) for t in out.values()} if len(out)<len(full) else set()
         for n,t in full.items():
             if n in out: continue
             start = said = self.tokenizer.decode(cut := t[:self.max_name])
-            while said in shown:                        # two long names with the same beginning
+            while same_name(said) in shown:                  # two long names with the same beginning
                 again[start] = again.get(start, 1)+1
                 tag = self._tokens(f' #{again[start]}')
                 if len(tag)>=self.max_name: raise DataError(f'field max_name: {self.max_name} tokens are too few to tell {n.strip()!r} from other items with the same beginning')
                 said = self.tokenizer.decode(cut := t[:self.max_name-len(tag)]+tag)
-            shown.add(said); out[n] = cut
+            shown.add(same_name(said)); out[n] = cut
         return out
 
     def name(self, i:int)->list[int]:
-        "Token ids of item `i`'s name, with its leading space, cut to the budget; names that the cut would make equal end in a number"
+        "Token ids of item `i`'s name, with its leading space, cut to the budget; names that the cut would make equal end in a number, and special tokens of the backbone become plain words"
         return self._names[' '+self.names[i]]
 
     def answer(self, i:int)->list[int]:
@@ -146,7 +151,7 @@ class PromptEncoder:
         task:str='hard',
         template:int=0, # index into `templates`
     )->Encoded:
-        "Encode one prompt; drops the oldest events if it would not fit"
+        "Encode one prompt; drops the oldest events if it would not fit, `DataError` if even one event does not"
         room = self.window - max(len(self.answer(i)) for i in case.candidates)
         shown = case
         while True:

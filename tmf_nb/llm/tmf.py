@@ -19,7 +19,7 @@ from ..data.schema import Dataset
 from ..data.candidates import Case, CaseMaker, Split, events_before, shelves
 from ..data.metrics import generation_metrics, hits_at
 from ..encoders.features import ItemFeatures
-from ..fusion.attention import Fusion, FusionCfg, Match, sight
+from ..fusion.attention import COMPANY, Fusion, FusionCfg, Match, sight
 from ..fusion.tokens import Adaptor, ItemAdaptor, lean, replace_tokens
 from .backbone import Backbone, TinyCfg, make_tiny, load_backbone
 from .prompt import TASKS, TEMPLATES, Encoded, PromptEncoder, as_text, pieces
@@ -44,7 +44,7 @@ class TMFCfg:
     lora_targets:tuple[str,...]=('q_proj','k_proj','v_proj','o_proj','gate_proj','up_proj','down_proj') # linear layers of the backbone that get LoRA weights, by the end of their names
     dropout:float=.05            # of LoRA and fusion
     objective:str='lm+pointer'   # 'lm' (the paper), 'list', 'pointer', 'lm+list' or 'lm+pointer'
-    spell:str='bought'           # whose name the words learn to write: 'bought' (the paper), or 'believed', the candidate that the match likes best; what is chosen is then up to match and pointer
+    spell:str='bought'           # whose name the words learn to write: 'bought' (the paper), or, on a rung with item tokens, 'believed', the candidate that the match likes best; what is chosen is then up to match and pointer
     noise:float=.5               # on graph vectors in training, see `FusionCfg`; 0 is the paper
     schedule:str='paper'         # see `Curriculum`
     t1:float=.3                  # T1/T: where the hard task begins
@@ -61,8 +61,16 @@ class TMFCfg:
         if self.objective not in OBJECTIVES: raise DataError(f'field objective: {self.objective!r} is not one of {OBJECTIVES}')
         if self.spell not in ('bought','believed'): raise DataError(f"field spell: {self.spell!r} is neither 'bought' nor 'believed'")
         if self.spell=='believed' and self.objective not in ('lm','lm+pointer'): raise DataError(f'field spell: believed goes with lm or lm+pointer, not with {self.objective}')
+        if self.spell=='believed' and RUNGS[self.rung]!='hard': raise DataError(f'field spell: the rung {self.rung!r} has no match to believe')
         if self.schedule not in SCHEDULES: raise DataError(f'field schedule: {self.schedule!r} is not one of {SCHEDULES}')
+        if isinstance(self.lora_targets, str): raise DataError(f'field lora_targets: {self.lora_targets!r} is one text, not a list of names')
         object.__setattr__(self, 'lora_targets', tuple(self.lora_targets))          # a saved config has a list
+        for f,least in (('width',1),('heads',1),('max_history',1),('max_name',1),('warm',0),('align',0),('seed',0)):
+            if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is below {least}')
+        if self.width%self.heads: raise DataError(f'field heads: {self.heads} does not divide the width {self.width}')
+        if self.candidates not in COMPANY: raise DataError(f'field candidates: {self.candidates!r} is not one of {COMPANY}')
+        for f in ('dropout','t1','ramp'):
+            if not (0<=getattr(self, f)<1 if f=='dropout' else 0<getattr(self, f)<=1): raise DataError(f'field {f}: {getattr(self, f)} is not a share')
         if not self.lora_targets or self.lora_r<1: raise DataError(f'field {"lora_r" if self.lora_targets else "lora_targets"}: LoRA needs a rank of at least 1 and at least one layer')
         if not 0<=self.noise<=10: raise DataError(f'field noise: {self.noise} is not between 0 and 10')
 
@@ -78,8 +86,13 @@ class TMF(nn.Module):
     ):
         super().__init__()
         from peft import LoraConfig, get_peft_model
+        if backbone.taken: raise DataError('field backbone: it belongs to another TMF already; give each its own copy')
+        if cfg.backbone!=backbone.name: raise DataError(f'field backbone: the settings say {cfg.backbone!r}, the backbone is {backbone.name!r}')
+        if cfg.depth is not None and cfg.backbone=='tiny': raise DataError('field depth: tiny is made with as many layers as it is to have (`TinyCfg`)')
+        backbone.taken = True
         self.cfg, self.names, self.behaviors = cfg, list(names), tuple(behaviors)
         if len(features.image)!=len(self.names): raise DataError(f'field features: {len(features.image)} rows for {len(self.names)} items')
+        if len(features.behavior)!=len(self.behaviors): raise DataError(f'field features: {len(features.behavior)} behaviour vectors for {len(self.behaviors)} behaviours')
         torch.manual_seed(cfg.seed)
         if not hasattr(backbone.model, 'peft_config'):
             backbone.model = get_peft_model(backbone.model, LoraConfig(r=cfg.lora_r, lora_alpha=cfg.lora_alpha, lora_dropout=cfg.dropout, target_modules=list(cfg.lora_targets)))
@@ -139,7 +152,8 @@ def rows_of(self:TMF,
 def see(self:TMF,
     cases:Sequence[Case],
 )->tuple[dict[str,Any],Tensor,Tensor]: # layout; (B, H+C, D) fused rows; (B, C) how well each candidate matches the history and what was done with it, -inf where there is none
-    "What the fusion makes of cases"
+    "What the fusion makes of cases; `DataError` without a fusion"
+    if self.level<2: raise DataError(f'field rung: {self.cfg.rung!r} has no fusion')
     at = self.layout(cases); fused = self.fuse(at)
     return at, fused, self.match(fused, at['behaviors'], at['history']).masked_fill(~at['candidates'], -torch.inf)
 
@@ -175,8 +189,8 @@ def read(self:TMF,
     task:str|None=None,     # the rung's hardest task if None
     template:int=0,
     objective:str='list',   # what is wanted: see `OBJECTIVES`; 'lm' runs the right answer's branch alone, 'pointer' none
-)->tuple[Tensor,Tensor,Tensor|None]: # loss, (B, C) scores by the pointer if it is wanted, else by likelihood; (B, C) match scores if there are item tokens
-    "One pass over prompts, with those branches that the objective needs"
+)->tuple[Tensor,Tensor,Tensor|None]: # loss (one number); (B, C) scores by the pointer if it is wanted, else by likelihood; (B, C) match scores if there are item tokens; -inf where a case has fewer candidates
+    "One pass over prompts (Eq. 9-11 by task), with those branches that the objective needs"
     if objective not in OBJECTIVES: raise DataError(f'field objective: {objective!r} is not one of {OBJECTIVES}')
     words, points = objective.replace('+pointer','') if objective!='pointer' else None, 'pointer' in objective
     enc = [self.prompts(c, task or RUNGS[self.cfg.rung], template) for c in cases]
@@ -208,7 +222,8 @@ def warm_fusion(
     seed:int=0,
     tick:Callable|None=None,
 )->list[float]:                # share of questions whose right answer came first on the shelf, per step
-    "Train a new fusion and match on the training questions, each against its shelf, without the language model"
+    "Train a new fusion and match on the training questions, cross-entropy of each against its shelf, without the language model; AMSA's values start afresh. `DataError` without a fusion or a question"
+    if tmf.level<2: raise DataError(f'field rung: {tmf.cfg.rung!r} has no fusion to warm up')
     if not len(split.train): raise DataError(f'{dataset.name}: no training question')
     log, q, n, I, dev = dataset.log, split.train, tmf.cfg.max_history, len(dataset.catalog), tmf.v_image.device
     H, B, Y = np.full((len(q),n), -1), np.zeros((len(q),n), int), log.items[q[:,1]]
@@ -216,7 +231,7 @@ def warm_fusion(
         at = events_before(dataset, u, p, n, split.visible, looks=split.looks); H[r,:len(at)], B[r,:len(at)] = log.items[at], log.behaviors[at]
     which = np.unique([s[0] for s in shelves(dataset.catalog)[0]], return_inverse=True)[1]
     on, asked = ([np.flatnonzero(w==k) for k in range(which.max()+1)] for w in (which, which[Y]))
-    touched = np.unique(log.users.astype(np.int64)*I + log.items)
+    touched = np.unique((log.users.astype(np.int64)*I + log.items)[split.visible])
     amsa, rng, hits = tmf.fusion.amsa, np.random.default_rng([seed, 43]), []
     amsa.v.bias.data.copy_(amsa.sink_value.flatten())
     params = [p for k,p in tmf.fusion.named_parameters() if not k.startswith(('amsa','cma')) or '.norm.' in k] + list(tmf.match.parameters())
@@ -232,7 +247,7 @@ def warm_fusion(
         h, c = at[:batch*n].view(batch,n), at[batch*n:]
         b = tmf.match.belief(w[h], torch.from_numpy(B[r]).to(dev), torch.from_numpy(H[r]>=0).to(dev))
         key = q[r,0][:,None].astype(np.int64)*I+P
-        known = (touched[np.searchsorted(touched, key).clip(max=len(touched)-1)]==key) & (P!=Y[r][:,None])          # what a shopper has touched is no wrong answer
+        known = (touched[np.searchsorted(touched, key).clip(max=len(touched)-1)]==key) & (P!=Y[r][:,None])          # what a shopper is known to have touched is no wrong answer
         S = (tmf.match.among(b, w[c])+tmf.match.alone(rows[c])[:,0]).masked_fill(torch.from_numpy(known).to(dev), -torch.inf)
         y = torch.from_numpy(np.searchsorted(P, Y[r])).to(dev)
         loss = nn.functional.cross_entropy(S, y)
@@ -245,9 +260,12 @@ def warm_fusion(
 class FusionAlone:
     "Scorer: the match of fused rows, no language model"
     name = 'fusion alone'
-    def __init__(self, tmf:TMF): self.tmf = tmf
+    def __init__(self, tmf:TMF):
+        if tmf.level<2: raise DataError(f'field rung: {tmf.cfg.rung!r} has no fusion')
+        self.tmf = tmf
     @torch.no_grad()
     def score(self, cases:Sequence[Case])->np.ndarray: # (n, C)
+        "Match of each candidate; cases with equally many"
         self.tmf.eval()
         return np.concatenate([self.tmf.see(cases[k:k+128])[2].cpu().numpy() for k in range(0, len(cases), 128)])
 
@@ -265,7 +283,7 @@ def score(
     tick:Callable|None=None,
     by:str|None=None,        # 'pointer' or 'likelihood' (of the candidates' names); the pointer if None and the model has one
 )->np.ndarray:               # (n, C) scores: the pointer's, or log-likelihoods
-    "Score the candidates of each case"
+    "Score the candidates of each case, in the first template; `DataError` for cases with different numbers of candidates"
     tmf.eval()
     by = by or ('pointer' if hasattr(tmf, 'pointer') else 'likelihood')
     if by not in ('pointer','likelihood'): raise DataError(f"field by: {by!r} is neither 'pointer' nor 'likelihood'")
@@ -287,7 +305,7 @@ def generate(
     tick:Callable|None=None,
     only_names:bool=False,        # constrained to the candidates' names (`write_names`): always valid
 )->tuple[list[str],np.ndarray]:   # what was written, and which candidate it names (-1: none)
-    "Greedy generation: free, read by `named`, or constrained"
+    "Greedy generation from the first template: free, read by `named`, or constrained"
     tmf.eval()
     texts, chosen, b = [None]*len(cases), np.full(len(cases), -1), tmf.backbone
     shown = lambda i: b.tokenizer.decode(tmf.prompts.name(i)).strip()
@@ -316,7 +334,10 @@ def recommend(
     target:int,                       # behaviour asked for
     k:int=3,
 )->list[tuple[int,float]]:            # (item, share of the candidates' scores by softmax), best first
-    "Rank candidates for one history"
+    "Rank candidates for one history; `DataError` for numbers that are no item or behaviour"
+    for what,found,n in (('history', [i for i,_ in history], len(tmf.names)), ('candidates', candidates, len(tmf.names)), ('history', [b for _,b in history], len(tmf.behaviors)), ('target', [target], len(tmf.behaviors))):
+        odd = [k for k in found if not 0<=k<n]
+        if odd: raise DataError(f'field {what}: {odd[0]} is not between 0 and {n-1}')
     c = Case(-1, tuple(history)[-tmf.cfg.max_history:], target, tuple(candidates), 0)
     s = torch.from_numpy(score(tmf, [c])[0]).softmax(0)
     return [(c.candidates[j], float(s[j])) for j in s.argsort(descending=True)[:k]]
@@ -337,8 +358,9 @@ def tiny_backbone(
     tick:Callable|None=None,   # called once a step of both lessons
 )->Backbone:                   # frozen
     "Make the tiny backbone and teach it the format of the prompt and what a soft token is; nothing about taste"
+    if not len(split.train): raise DataError(f'{dataset.name}: no training question')
     names, words = dataset.catalog.names, dataset.behaviors
-    mk = CaseMaker(dataset, negatives, max_history, split.visible)
+    mk = CaseMaker(dataset, negatives, max_history, split.visible, looks=split.looks); mk.check(split.train)
     some = [as_text(pieces(c, names, words, 'easy', t)) + '\n' for c in mk.batch(split.train, min(64,len(split.train)), tiny.seed, 0) for t in TEMPLATES]
     b = make_tiny(names, some, tiny, tick)
     enc = PromptEncoder(b.tokenizer, names, words, b.window, max_name)
@@ -385,7 +407,7 @@ def fit(
     tick:Callable|None=None,
     valid:Sequence[Case]=(),       # with `cfg.check`: early stopping on HitRate@1 (as the model ranks) x ValidRatio (of free generation) over these cases, once the curriculum is through
 )->list[dict[str,Any]]:            # one row a step
-    "Tune LoRA, adaptors and fusion by the curriculum (§4.3)"
+    "Tune LoRA, adaptors and fusion by the curriculum (§4.3, Eq. 12-14); a row has step, loss, task and hit, the share of right answers. `DataError` for questions without enough wrong answers"
     if not len(split.train): raise DataError(f'{dataset.name}: no training question')
     mk = CaseMaker(dataset, negatives, tmf.cfg.max_history, split.visible, looks=split.looks); mk.check(split.train)
     align = min(tmf.cfg.align, cfg.steps-1) if tmf.level>=2 else 0
@@ -425,8 +447,8 @@ def save_pretrained(
     shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir(parents=True)
     own = tmf.cfg.backbone=='tiny'
     tmf.lm.save_pretrained(tmp/'lora')
-    tmf.backbone.tokenizer.save_pretrained(tmp/('backbone' if own else 'tokenizer'))
     if own:
+        tmf.backbone.tokenizer.save_pretrained(tmp/'backbone')
         plain = tmf.lm.get_base_model()
         state = {k.replace('.base_layer',''):v.contiguous() for k,v in plain.state_dict().items() if 'lora_' not in k}
         from transformers import LlamaForCausalLM
@@ -435,25 +457,34 @@ def save_pretrained(
     save_file(new or {'empty':torch.zeros(1)}, tmp/'model.safetensors')
     tmf.features.save(tmp/'features.safetensors')
     save_json(tmp/'config.json', dict(model_type='tmf', tmf=asdict(tmf.cfg), names=tmf.names, behaviors=list(tmf.behaviors)))
-    old = folder.with_name(f'.{folder.name}.{os.getpid()}.old')
-    if folder.exists(): folder.rename(old)
+    old = folder.with_name(f'.{folder.name}.old')
+    if folder.exists(): shutil.rmtree(old, ignore_errors=True); folder.rename(old)
     tmp.rename(folder); shutil.rmtree(old, ignore_errors=True)
 
 def from_pretrained(
     folder:str|Path,
 )->TMF:            # in eval mode
-    "Read what `save_pretrained` wrote"
+    "Read what `save_pretrained` wrote; `DataError` names the file or field that is missing, damaged or unknown"
     from peft import PeftModel
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
     folder = Path(folder)
+    old = folder.with_name(f'.{folder.name}.old')
+    if not folder.exists() and (old/'config.json').exists(): folder = old            # somebody was killed between putting the old one away and the new one in its place
     if not (folder/'config.json').exists(): raise DataError(f'{folder}: no saved TMF model here (config.json is missing)')
     c = load_json(folder/'config.json')
     if c.get('model_type')!='tmf': raise DataError(f'{folder}/config.json, field model_type: {c.get("model_type")!r} is not tmf')
+    gone = [k for k in ('tmf','names','behaviors') if k not in c] + [k for k in c.get('tmf', {}) if k not in TMFCfg.__dataclass_fields__]
+    if gone: raise DataError(f'{folder}/config.json, field {gone[0]}: missing, or not known to this version')
+    gone = [k for k in ('model.safetensors','features.safetensors','lora/adapter_config.json','lora/adapter_model.safetensors') if not (folder/k).exists()]
+    if gone: raise DataError(f'{folder}/{gone[0]}: it is missing')
     cfg = TMFCfg(**c['tmf'])
     b = load_backbone(str(folder/'backbone') if cfg.backbone=='tiny' else cfg.backbone, cfg.depth)
-    b.model, b.name = PeftModel.from_pretrained(b.model, str(folder/'lora'), is_trainable=True), cfg.backbone
+    try:
+        b.model, b.name = PeftModel.from_pretrained(b.model, str(folder/'lora'), is_trainable=True), cfg.backbone
+        new = load_file(folder/'model.safetensors'); new.pop('empty', None)
+    except (SafetensorError, RuntimeError) as e: raise DataError(f'{folder}: the weights cannot be read ({type(e).__name__}: {str(e).splitlines()[0][:200]})') from e
     tmf = TMF(b, ItemFeatures.load(folder/'features.safetensors'), c['names'], c['behaviors'], cfg)
-    new = load_file(folder/'model.safetensors'); new.pop('empty', None)
     missing, unexpected = tmf.load_state_dict(new, strict=False)
     missing = [k for k in missing if not k.startswith('lm.')]
     if missing or unexpected: raise DataError(f'{folder}/model.safetensors: keys missing {missing[:3]}, unexpected {list(unexpected)[:3]}')

@@ -61,7 +61,7 @@ class TrainCfg:
     def __post_init__(self):
         if self.precision not in ('no','bf16'): raise DataError(f"field precision: {self.precision!r} is neither 'no' nor 'bf16'")
         if -(-self.batch//max(1, self.micro))>64: raise DataError(f'field micro: {self.batch} cases a step in parts of {self.micro} are more than 64 parts')
-        for f,least in (('steps',1),('batch',1),('micro',1),('check',0),('patience',1)):
+        for f,least in (('seed',0),('lr',0),('lr_fusion',0),('lr_adaptor',0),('decay',0),('steps',1),('batch',1),('micro',1),('check',0),('patience',1)):
             if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is below {least}')
 
 def rate(step:int, cfg:TrainCfg)->float:
@@ -85,7 +85,7 @@ def train(
     tick:Callable|None=None,                    # called once a step
     validate:Callable[[],float]|None=None,      # looked at every `cfg.check` steps; the best weights win
     since:int=0,                                # no look before this step
-)->list[dict[str,Any]]:                         # one row a step: step, loss, notes (numbers: means over the micro-batches), and `valid` where it was looked
+)->list[dict[str,Any]]:                         # one row a step: step, loss, seconds (looks not counted), notes (numbers: means over the micro-batches), and `valid` where it was looked
     "Optimise; deterministic in (seed, step), resumable, alone or in several processes"
     here = processes()
     lrs = dict(lora=cfg.lr, fusion=cfg.lr_fusion, adaptor=cfg.lr_adaptor)
@@ -100,7 +100,7 @@ def train(
         if enough(): break
         for g in opt.param_groups: g['lr'] = g['peak']*rate(step, cfg)
         opt.zero_grad(set_to_none=True)
-        parts = []
+        parts, began = [], time.perf_counter()
         for k in range(here.process_index, n_micro, here.num_processes):
             torch.manual_seed((cfg.seed*1_000_003 + step)*64 + k)   # dropout, too, is a function of the step
             with torch.autocast(here.device.type, torch.bfloat16, enabled=cfg.precision=='bf16'): loss, notes = loss_of(step, k)
@@ -109,12 +109,13 @@ def train(
             parts.append(dict(loss=loss.item(), share=share, **notes))
         if here.num_processes>1: parts = _together(params, parts)
         shares = [p.pop('share') for p in parts]
-        notes = {n:float(np.average([p[n] for p in parts], weights=shares)) if isinstance(v, (int,float)) and not isinstance(v, bool) else v for n,v in parts[0].items()}
+        number = lambda v: isinstance(v, (int,float,np.number,Tensor)) and not isinstance(v, bool)
+        notes = {n:float(np.average([float(p[n]) for p in parts], weights=shares)) if all(number(p.get(n)) for p in parts) else v for n,v in parts[0].items()}
         total = notes.pop('loss')
         if not math.isfinite(total): raise DataError(f'the loss is {total} at step {step}; lower the learning rates {lrs}')
         if not nn.utils.clip_grad_norm_(params, cfg.clip).isfinite(): raise DataError(f'a gradient is not finite at step {step}; lower the learning rates {lrs}')
         opt.step()
-        rows.append(dict(step=step, loss=total, **notes))
+        rows.append(dict(step=step, loss=total, seconds=round(time.perf_counter()-began, 4), **notes))
         if validate and cfg.check and (step>=since and (step+1)%cfg.check==0 or step==cfg.steps-1):
             value = _same(float(validate()), here)
             if not looks() or value>max(looks()): best = [p.detach().clone() for p in params]

@@ -61,6 +61,10 @@ class RunCfg:
     sasrec_seconds:float=60.        # budget of the SASRec row
     seed:int=0
 
+    def __post_init__(self):
+        for f in ('data','posters','backbone','encoder','image_features','text_features'):
+            if isinstance(getattr(self, f), Path): object.__setattr__(self, f, str(getattr(self, f)))
+
 def command_of(cfg:RunCfg)->str:
     "The command line that gives these settings; files by name, not by place"
     flag = lambda f: f"--{f.name.replace('_','-')} {_bare(f.name, getattr(cfg, f.name))}"
@@ -95,7 +99,7 @@ def questions(dataset:Dataset, cfg:RunCfg)->tuple[Split,dict[str,CandidateSet]]:
     split = leave_last_out(dataset, exclude=out)
     CaseMaker(dataset, cfg.negatives, cfg.max_history).check(split.train)
     ask = lambda name, **kw: draw(dataset, getattr(split, cfg.ask), cfg.negatives, cfg.seed, name, cfg.max_history, cfg.evaluate, **kw)
-    return split, {cfg.ask:ask(cfg.ask)} | ({'hard' if cfg.ask=='test' else 'valid-hard':ask('hard', kind='hard')} if 'group' in dataset.catalog.frame else {}) | sets
+    return split, {cfg.ask:ask(cfg.ask)} | ({'hard' if cfg.ask=='test' else 'valid-hard':ask('hard', kind='hard', skip=True)} if 'group' in dataset.catalog.frame else {}) | sets
 
 # %% ../../nbs/7_practice/00_run.ipynb #0012
 def judge(
@@ -179,16 +183,17 @@ def start(
     cfg:RunCfg,
     out:str|Path,       # folder of the run
     resume:bool=False,
+    asked:dict|None=None, # hashes of the data and the questions; None only looks whether the folder may be entered
 )->Path:
-    "Open the folder of a run: a finished or half-finished one is only entered with `resume`, and only with the same settings and defaults"
+    "Open the folder of a run: a finished or half-finished one is only entered with `resume`, and only with the same settings, defaults, data and questions"
     out, now, defaults = Path(out), asdict(cfg), chosen(cfg)
     f = out/'run.json'
     if f.exists():
         if not resume: raise DataError(f'{out}: there is a run here already; go on with --resume, or choose another --name')
-        was = load_json(f); was = was['settings'] | was.get('defaults', {})
-        differ = [k for k in now|defaults if was.get(k)!=(now|defaults)[k]]
-        if differ: raise DataError(f"{f}, field {differ[0]}: this run was started with {was.get(differ[0])!r}, not {(now|defaults)[differ[0]]!r}; choose another --name")
-    save_json(f, dict(settings=now, defaults=defaults, version=code_version()))
+        was = load_json(f); was, here = was['settings'] | was.get('defaults', {}) | was.get('asked', {}), now | defaults | (asked or {})
+        differ = [k for k in here if was.get(k)!=here[k]]
+        if differ: raise DataError(f"{f}, field {differ[0]}: this run was started with {was.get(differ[0])!r}, not {here[differ[0]]!r}; choose another --name")
+    if asked is not None: save_json(f, dict(settings=now, defaults=defaults, asked=asked, version=code_version()))
     return out
 
 def tiny_for(cfg:RunCfg, dataset:Dataset, split:Split, out:Path, stages:Stages)->Backbone:
@@ -239,7 +244,7 @@ def climb(
     "Train one rung, judge it, save it"
     out, stages, how = ladder.out, ladder.stages, tuning(cfg, name)
     tmf = TMF(replace(base, model=copy.deepcopy(base.model)), feats, dataset.catalog.names, dataset.behaviors,
-              TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, schedule=cfg.schedule, spell=spelling(cfg), noise=cfg.noise, lora_r=cfg.lora_r, lora_alpha=2*cfg.lora_r, warm=cfg.warm, align=resting(cfg, how.steps), max_history=cfg.max_history, seed=cfg.seed))
+              TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, schedule=cfg.schedule, spell=spelling(cfg) if RUNGS[name]=='hard' else 'bought', noise=cfg.noise, lora_r=cfg.lora_r, lora_alpha=2*cfg.lora_r, warm=cfg.warm, align=resting(cfg, how.steps), max_history=cfg.max_history, seed=cfg.seed))
     tmf.to(processes().device)
     valid = draw(dataset, split.valid, cfg.negatives, cfg.seed, 'valid', cfg.max_history, 100).cases if cfg.check else ()
     progress, seconds = out/f'{name}.progress.safetensors', lambda what: stages.seconds.get(f'{what} {LABELS[name]}', 0.)
@@ -248,7 +253,7 @@ def climb(
         with stages(f'warm up the fusion of {LABELS[name]}', warm) as tick: warm_fusion(tmf, dataset, split, warm, seed=cfg.seed, tick=tick)
         if last: ladder.add('fusion', FusionAlone(tmf), seconds('warm up the fusion of'))
     with stages(f'train {LABELS[name]}', how.steps) as tick: log = fit(tmf, dataset, split, how, cfg.negatives, progress, resume, tick, valid)
-    ladder.add(name, tmf, seconds('train')+seconds('warm up the fusion of'), len(log), gen=True, log=log, trainable=sum(p.numel() for g in tmf.groups().values() for p in g))
+    ladder.add(name, tmf, sum(r['seconds'] for r in log)+seconds('warm up the fusion of'), len(log), gen=True, log=log, trainable=sum(p.numel() for g in tmf.groups().values() for p in g))
     tmf.save_pretrained(out/name)
     progress.unlink(missing_ok=True)
 
@@ -265,18 +270,21 @@ def run(
     if odd: raise DataError(f'field rungs: {odd[0]!r} is not one of {tuple(RUNGS)}')
     if cfg.ask not in ('test','valid'): raise DataError(f"field ask: {cfg.ask!r} is neither 'test' nor 'valid'")
     if cfg.check and cfg.ask=='valid': raise DataError('field check: early stopping would look at the questions that judge; use --ask test or no --check')
+    if cfg.depth is not None and cfg.backbone=='tiny': raise DataError('field depth: it shortens a pretrained backbone; tiny is made with four layers')
     TMFCfg(objective=cfg.objective, schedule=cfg.schedule, spell=spelling(cfg), noise=cfg.noise, lora_r=cfg.lora_r); [tuning(cfg, r) for r in rungs]              # says what is wrong before anything is trained
     if cfg.graph not in GRAPHS: raise DataError(f'field graph: {cfg.graph!r} is not one of {tuple(GRAPHS)}')
     out = start(cfg, out, resume)
     with stages('read and validate'): shop = the_shop(cfg); dataset = load_data(cfg, shop); split, sets = questions(dataset, cfg); data_hash = dataset.hash
+    if not len(split.train): raise DataError(f'{dataset.name}: no training question; a shopper needs at least three {dataset.behaviors[dataset.target]!r} events for one')
     if cfg.check and not len(split.valid): raise DataError(f'field check: {dataset.name} has no validation question to stop by')
     print(dataset, f'{len(split.train):,} training questions; ' + ', '.join(f'{k}: {len(s)} cases of {len(s.cases[0].candidates)} candidates' for k,s in sets.items()), sep='\n')
     for n in dataset.notes[:5]: print('note:', n)
     if len(dataset.notes)>5: print(f'note: ... and {len(dataset.notes)-5} more')
-    for k,s in sets.items(): s.save(out/f'candidates-{k}.parquet')
     base = None
     if cfg.backbone!='tiny':            # first, so that a name that leads nowhere costs seconds and not the graph encoder
         with stages(f'load {cfg.backbone}'): base = load_backbone(cfg.backbone, cfg.depth)
+    start(cfg, out, resume, dict(data=data_hash) | {f'candidates of {k}':s.hash for k,s in sets.items()})      # from here on the folder is this run's
+    for k,s in sets.items(): s.save(out/f'candidates-{k}.parquet')
     feats, graph = item_features(cfg, dataset, split, stages)
 
     ladder, took = Ladder(sets, out, stages), stages.seconds
