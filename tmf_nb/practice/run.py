@@ -283,7 +283,7 @@ def run(
     base = None
     if cfg.backbone!='tiny':            # first, so that a name that leads nowhere costs seconds and not the graph encoder
         with stages(f'load {cfg.backbone}'): base = load_backbone(cfg.backbone, cfg.depth)
-    start(cfg, out, resume, dict(data=data_hash) | {f'candidates of {k}':s.hash for k,s in sets.items()})      # from here on the folder is this run's
+    start(cfg, out, resume, dict(data_hash=data_hash) | {f'candidates of {k}':s.hash for k,s in sets.items()})      # from here on the folder is this run's
     for k,s in sets.items(): s.save(out/f'candidates-{k}.parquet')
     feats, graph = item_features(cfg, dataset, split, stages)
 
