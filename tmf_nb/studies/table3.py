@@ -22,12 +22,14 @@ def table3_rows(
     folder:str|Path='results', # what tools/table3.py wrote is in its folder table3
 )->tuple[dict[str,dict[str,Any]],dict[str,dict[str,float]]]: # row -> seeds, hits: set -> (seeds, cases), records; set -> ceilings by what is seen
     "Every row, seeds stacked; `DataError` where rows answered different questions"
-    out, ceilings, asked = {}, {}, {}
+    out, ceilings, asked, told = {}, {}, {}, {}
     for r in load_results(folder, 'table3', ('sets',)):
         for k,s in r['sets'].items():
             if asked.setdefault(k, s['candidates_hash'])!=s['candidates_hash']: raise DataError(f'{r["file"]}, field sets, {k}: answered other questions than the rows before it')
         if r['row']=='oracle': ceilings = r['ceilings']; continue
         if r['row'] not in ROWS: raise DataError(f'{r["file"]}, field row: {r["row"]!r} is not one of {tuple(ROWS)}')
+        how = {k:v for k,v in r.get('settings', {}).items() if k!='seed'}
+        if told.setdefault(r['row'], how)!=how: raise DataError(f'{r["file"]}, field settings: trained otherwise than {r["row"]} of seed {out[r["row"]][0]["seed"]}')
         out.setdefault(r['row'], []).append(r)
     return {k: dict(seeds=[r['seed'] for r in out[k]], hits={s: np.array([r['sets'][s]['per_case'] for r in out[k]]) for s in out[k][0]['sets']}, records=out[k]) for k in ROWS if k in out}, ceilings
 
