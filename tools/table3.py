@@ -16,6 +16,8 @@ OUT, WORK, CASES = ROOT/"results"/"table3", ROOT/"runs"/"table3", 500
 RUNGS = ("text", "behavior", "amsa", "cma")
 CONTROLS = {"shuffled-pictures": "image", "shuffled-graph": "graph"}    # the whole model, with one modality dealt out anew among the items
 LONGER = {"text-longer": ("text", 4)}                                    # a rung with so many times the steps
+CURES = {"cma-warmer": dict(warm=3000), "cma-bought": dict(spell="bought"), "cma-no-align": dict(align=0)}   # the whole model under other settings
+ALL = (*RUNGS, *CONTROLS, *LONGER, *CURES)
 CHEAP = ("oracle", "popularity", "graph", "sasrec")
 path = lambda row, seed: OUT/f"storefront-demo-{row}-s{seed}.json"
 missing = lambda rows, seed: [r for r in rows if not path(r, seed).exists()]
@@ -81,6 +83,7 @@ def climb_one(row, seed):
         rung, m = "cma", CONTROLS[row]
         deal = torch.from_numpy(np.random.default_rng([seed, 3]).permutation(len(data.catalog)))
         feats = replace(feats, **{m: getattr(feats, m)[deal], f"has_{m}": getattr(feats, f"has_{m}")[deal]})
+    if row in CURES: rung, cfg = "cma", replace(cfg, **CURES[row])
     if row in LONGER:
         rung, times = LONGER[row]
         cfg = replace(cfg, steps=times*STEPS["tiny"])
@@ -104,7 +107,7 @@ def keep(r, row, seed, data, sets, **more):
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    p.add_argument("--rows", nargs="+", default=[*RUNGS, *CONTROLS, *LONGER], choices=[*RUNGS, *CONTROLS, *LONGER], metavar="ROW", help=", ".join([*RUNGS, *CONTROLS, *LONGER]))
+    p.add_argument("--rows", nargs="+", default=[*ALL], choices=[*ALL], metavar="ROW", help=", ".join(ALL))
     p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="rows that run side by side, each with its share of the cores")
     p.add_argument("--one", nargs=2, metavar=("ROW", "SEED"), help=argparse.SUPPRESS)
     a = p.parse_args()
