@@ -64,7 +64,7 @@ def prepare(seed):
     start(RunCfg(seed=seed), WORK/f"s{seed}", resume=True, asked={})
     if not encoded(seed): encode(seed)
     shop, data, split, sets = scene()
-    tiny_for(RunCfg(seed=seed), data, split, WORK/f"s{seed}", Stages())
+    for rung in ("text", "cma"): tiny_for(RunCfg(seed=seed), data, split, WORK/f"s{seed}", Stages(), rung)
 
 
 def climb_one(row, seed):
@@ -89,7 +89,7 @@ def climb_one(row, seed):
         cfg = replace(cfg, steps=times*STEPS["tiny"])
     (where/row).mkdir(exist_ok=True)
     ladder = Ladder(sets, where/row, stages)
-    climb(cfg, rung, tiny_for(cfg, data, split, where, stages), feats, data, split, ladder, True, True)
+    climb(cfg, rung, tiny_for(cfg, data, split, where, stages, rung), feats, data, split, ladder, True, True)
     if "fusion" not in ladder.rows: ladder.old("fusion")
     alone = {k: v["metrics"] for k, v in ladder.rows["fusion"]["sets"].items()} if "fusion" in ladder.rows else None
     keep(ladder.rows[rung], row, seed, data, sets, fusion_alone=alone, settings=dict(asdict(tuning(cfg, rung)), align=resting(cfg, tuning(cfg, rung).steps), lesson=LESSON, spell=spelling(cfg), schedule=cfg.schedule, objective=cfg.objective, warm=cfg.warm, noise=cfg.noise))
@@ -115,7 +115,7 @@ def main():
         row, seed = a.one[0], int(a.one[1])
         return prepare(seed) if row=="prepare" else climb_one(row, seed)
     threads = str(max(1, (os.cpu_count() or 1)//a.jobs))
-    shared = lambda s: encoded(s) and (WORK/f"s{s}"/"backbone"/"config.json").exists()
+    shared = lambda s: encoded(s) and all((WORK/f"s{s}"/b/"config.json").exists() for b in ("backbone", "backbone-words"))
     todo = deque([("prepare", s) for s in a.seeds if missing(a.rows, s) and not shared(s)] + [(r, s) for s in a.seeds for r in missing(a.rows, s)])
     print(f"{len(todo)} tasks to do, {a.jobs} side by side", flush=True)
     running, failed = {}, []

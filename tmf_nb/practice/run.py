@@ -196,14 +196,20 @@ def start(
     if asked is not None: save_json(f, dict(settings=now, defaults=defaults, asked=asked, version=code_version()))
     return out
 
-def tiny_for(cfg:RunCfg, dataset:Dataset, split:Split, out:Path, stages:Stages)->Backbone:
-    "The tiny backbone of a run, made once and kept in the run's folder"
-    where, tiny = out/'backbone', TinyCfg(seed=cfg.seed)
-    lesson = LESSON
+def tiny_for(
+    cfg:RunCfg, dataset:Dataset, split:Split,
+    out:Path,          # folder of the run
+    stages:Stages,
+    rung:str='cma',    # one without item tokens gets a backbone that had lesson one only: being taught to look at item tokens alone makes it deaf to words
+)->Backbone:
+    "The tiny backbone of a rung, made once and kept in the run's folder"
+    reads = RUNGS[rung]=='hard'
+    where, tiny, lesson = out/('backbone' if reads else 'backbone-words'), TinyCfg(seed=cfg.seed), LESSON
     if cfg.preset=='tiny' and cfg.data is None: tiny, lesson = replace(tiny, width=64, layers=2, list_steps=20), 20    # a run for tests
+    if not reads: lesson = 0
     if not (where/'config.json').exists():
         with stages('make the tiny backbone', tiny.list_steps+lesson) as tick: b = tiny_backbone(dataset, split, tiny, lesson, cfg.max_history, negatives=cfg.negatives, tick=tick)
-        tmp = where.with_name('.backbone.tmp'); shutil.rmtree(tmp, ignore_errors=True)
+        tmp = where.with_name(f'.{where.name}.tmp'); shutil.rmtree(tmp, ignore_errors=True)
         b.model.save_pretrained(tmp); b.tokenizer.save_pretrained(tmp); tmp.rename(where)
     b = load_backbone(str(where)); b.name = 'tiny'
     return b
@@ -229,7 +235,7 @@ def spelling(cfg:RunCfg)->str: # a loss that compares names has none to believe 
 
 def chosen(cfg:RunCfg)->dict[str,Any]: # by name
     "What a run does where its settings are silent"
-    return dict(lesson=LESSON, spelling=spelling(cfg), resting=resting(cfg, tuning(cfg, 'cma').steps)) | {f'tuning of {r}':asdict(tuning(cfg, r)) for r in RUNGS}
+    return dict(lesson=LESSON, words='from lesson one', spelling=spelling(cfg), resting=resting(cfg, tuning(cfg, 'cma').steps)) | {f'tuning of {r}':asdict(tuning(cfg, r)) for r in RUNGS}
 
 # %% ../../nbs/7_practice/00_run.ipynb #0024
 def climb(
@@ -298,8 +304,7 @@ def run(
     hard = [r for r in rungs if RUNGS[r]=='hard']
     for name in rungs:
         if resume and (out/name/'config.json').exists() and ladder.old(name): print(f'  {LABELS[name]}: done before'); continue
-        base = base or tiny_for(cfg, dataset, split, out, stages)
-        climb(cfg, name, base, feats, dataset, split, ladder, resume, name in hard[-1:])
+        climb(cfg, name, base or tiny_for(cfg, dataset, split, out, stages, name), feats, dataset, split, ladder, resume, name in hard[-1:])
     if 'fusion' not in ladder.rows: ladder.old('fusion')
     result = dict(settings=asdict(cfg), dataset=dataset.name, data_hash=data_hash, seed=cfg.seed, version=code_version(), hardware=hardware(), sources=feats.source, rows={k:ladder.rows[k] for k in LABELS if k in ladder.rows},
                   command=command_of(cfg), date=datetime.now(timezone.utc).isoformat(timespec='seconds'), candidates={k:s.hash for k,s in sets.items()}, stages={k:round(v,2) for k,v in took.items()}, seconds=round(time.time()-t0,1), peak_mb=round(peak_mb(),1))
