@@ -24,7 +24,6 @@ def company(tmf, data, split, steps, seed, lr=2e-4, batch=96):
     for k in range(steps):
         torch.manual_seed(seed*1_000_003+k)
         cases = mk.batch(split.train, batch, seed, 43, k)
-        at = tmf.layout(cases)
         loss = torch.nn.functional.cross_entropy(tmf.see(cases)[2], torch.tensor([c.answer for c in cases], device=tmf.v_image.device))
         opt.zero_grad(set_to_none=True)
         loss.backward()

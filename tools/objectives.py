@@ -19,7 +19,6 @@ POINTS = (25, 50, 100, 200, 300, 400, 500)          # steps after which tiny is 
 def learn(seed, way, data, split, cases, warmed):
     "Train one way and look at it now and then"
     import numpy as np
-    import torch
     from tmf_nb.data.metrics import generation_metrics, hits_at
     from tmf_nb.encoders.features import ItemFeatures
     from tmf_nb.llm.backbone import load_backbone
@@ -33,7 +32,7 @@ def learn(seed, way, data, split, cases, warmed):
     points = [max(1, how.steps*p//POINTS[-1]) for p in way.get("points", POINTS)]
     b = load_backbone(str(WORK/f"s{seed}"/"backbone") if cfg.backbone=="tiny" else cfg.backbone, cfg.depth)
     b.name = cfg.backbone
-    base = dict(backbone=cfg.backbone, depth=cfg.depth, warm=cfg.warm, align=resting(cfg, how.steps), noise=cfg.noise, spell=spelling(cfg), lora_r=cfg.lora_r, lora_alpha=2*cfg.lora_r, seed=seed)
+    base = dict(backbone=cfg.backbone, depth=cfg.depth, warm=cfg.warm, align=resting(cfg, how.steps), noise=cfg.noise, spell=spelling(cfg, 'cma'), lora_r=cfg.lora_r, lora_alpha=2*cfg.lora_r, seed=seed)
     tmf = TMF(b, ItemFeatures.load(WORK/f"s{seed}"/"features.safetensors"), data.catalog.names, data.behaviors, TMFCfg(**base | model)).to(processes().device)
     if share<1: split = replace(split, train=split.train[np.sort(np.random.default_rng([seed, 47]).permutation(len(split.train))[:int(share*len(split.train))])])
     if (seed, share) not in warmed:

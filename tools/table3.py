@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,8 +73,7 @@ def climb_one(row, seed):
     import torch
     from tmf_nb.data.core import Stages
     from tmf_nb.encoders.features import ItemFeatures
-    from tmf_nb.llm.tmf import LESSON
-    from tmf_nb.practice.run import STEPS, Ladder, RunCfg, climb, resting, spelling, start, tiny_for, tuning
+    from tmf_nb.practice.run import STEPS, Ladder, RunCfg, chosen, climb, start, tiny_for
     start(RunCfg(seed=seed), WORK/f"s{seed}", resume=True, asked={})      # what was half trained under other settings is not gone on with
     shop, data, split, sets = scene()
     where, cfg, stages = WORK/f"s{seed}", RunCfg(seed=seed), Stages()
@@ -92,7 +91,7 @@ def climb_one(row, seed):
     climb(cfg, rung, tiny_for(cfg, data, split, where, stages, rung), feats, data, split, ladder, True, True)
     if "fusion" not in ladder.rows: ladder.old("fusion")
     alone = {k: v["metrics"] for k, v in ladder.rows["fusion"]["sets"].items()} if "fusion" in ladder.rows else None
-    keep(ladder.rows[rung], row, seed, data, sets, fusion_alone=alone, settings=dict(asdict(tuning(cfg, rung)), align=resting(cfg, tuning(cfg, rung).steps), lesson=LESSON, spell=spelling(cfg), schedule=cfg.schedule, objective=cfg.objective, warm=cfg.warm, noise=cfg.noise))
+    keep(ladder.rows[rung], row, seed, data, sets, fusion_alone=alone, settings=dict(chosen(cfg)[rung], schedule=cfg.schedule, objective=cfg.objective, warm=cfg.warm, noise=cfg.noise))
 
 
 def keep(r, row, seed, data, sets, **more):

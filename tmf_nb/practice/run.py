@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STEPS', 'BATCH', 'MICRO', 'LR', 'ALIGN', 'SPELL', 'LABELS', 'SEES', 'RunCfg', 'command_of', 'the_shop', 'load_data',
            'questions', 'judge', 'item_features', 'Ladder', 'start', 'tiny_for', 'tuning', 'resting', 'spelling',
-           'chosen', 'climb', 'run', 'records', 'show']
+           'lesson_two', 'chosen', 'climb', 'run', 'records', 'show']
 
 # %% ../../nbs/7_practice/00_run.ipynb #0003
 import copy, os, shutil, sys, time
@@ -200,13 +200,12 @@ def tiny_for(
     cfg:RunCfg, dataset:Dataset, split:Split,
     out:Path,          # folder of the run
     stages:Stages,
-    rung:str='cma',    # one without item tokens gets a backbone that had lesson one only: being taught to look at item tokens alone makes it deaf to words
+    rung:str='cma',    # one without item tokens gets a backbone that had lesson one only
 )->Backbone:
     "The tiny backbone of a rung, made once and kept in the run's folder"
-    reads = RUNGS[rung]=='hard'
-    where, tiny, lesson = out/('backbone' if reads else 'backbone-words'), TinyCfg(seed=cfg.seed), LESSON
-    if cfg.preset=='tiny' and cfg.data is None: tiny, lesson = replace(tiny, width=64, layers=2, list_steps=20), 20    # a run for tests
-    if not reads: lesson = 0
+    tiny, lesson = TinyCfg(seed=cfg.seed), lesson_two(cfg, rung)
+    where = out/('backbone' if lesson else 'backbone-words')
+    if cfg.preset=='tiny' and cfg.data is None: tiny = replace(tiny, width=64, layers=2, list_steps=20)    # a run for tests
     if not (where/'config.json').exists():
         with stages('make the tiny backbone', tiny.list_steps+lesson) as tick: b = tiny_backbone(dataset, split, tiny, lesson, cfg.max_history, negatives=cfg.negatives, tick=tick)
         tmp = where.with_name(f'.{where.name}.tmp'); shutil.rmtree(tmp, ignore_errors=True)
@@ -229,13 +228,17 @@ def resting(cfg:RunCfg, steps:int)->int: # never more than three fifths of them
     "For how many steps of a rung with item tokens LoRA rests"
     return min(ALIGN.get(cfg.backbone, ALIGN['other']) if cfg.align is None else cfg.align, steps*3//5)
 
-def spelling(cfg:RunCfg)->str: # a loss that compares names has none to believe in
-    "Whose name the words learn to write"
-    return cfg.spell or (SPELL.get(cfg.backbone, SPELL['other']) if cfg.objective in ('lm','lm+pointer') else 'bought')
+def spelling(cfg:RunCfg, rung:str)->str: # without item tokens, or with a loss that compares names, there is no match to believe
+    "Whose name the words of a rung learn to write"
+    return 'bought' if RUNGS[rung]!='hard' else cfg.spell or (SPELL.get(cfg.backbone, SPELL['other']) if cfg.objective in ('lm','lm+pointer') else 'bought')
 
-def chosen(cfg:RunCfg)->dict[str,Any]: # by name
-    "What a run does where its settings are silent"
-    return dict(lesson=LESSON, words='from lesson one', spelling=spelling(cfg), resting=resting(cfg, tuning(cfg, 'cma').steps)) | {f'tuning of {r}':asdict(tuning(cfg, r)) for r in RUNGS}
+def lesson_two(cfg:RunCfg, rung:str)->int: # 0 without item tokens: being taught to look at them alone makes tiny deaf to words
+    "Steps of lesson two for the tiny backbone of a rung"
+    return 0 if RUNGS[rung]!='hard' else 20 if cfg.preset=='tiny' and cfg.data is None else LESSON
+
+def chosen(cfg:RunCfg)->dict[str,dict[str,Any]]: # by rung
+    "How each rung is trained, where the settings are silent, too"
+    return {r: dict(asdict(tuning(cfg, r)), lesson=lesson_two(cfg, r), spell=spelling(cfg, r), align=resting(cfg, tuning(cfg, r).steps) if RUNGS[r]=='hard' else 0) for r in RUNGS}
 
 # %% ../../nbs/7_practice/00_run.ipynb #0024
 def climb(
@@ -250,7 +253,7 @@ def climb(
     "Train one rung, judge it, save it"
     out, stages, how = ladder.out, ladder.stages, tuning(cfg, name)
     tmf = TMF(replace(base, model=copy.deepcopy(base.model)), feats, dataset.catalog.names, dataset.behaviors,
-              TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, schedule=cfg.schedule, spell=spelling(cfg) if RUNGS[name]=='hard' else 'bought', noise=cfg.noise, lora_r=cfg.lora_r, lora_alpha=2*cfg.lora_r, warm=cfg.warm, align=resting(cfg, how.steps), max_history=cfg.max_history, seed=cfg.seed))
+              TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, schedule=cfg.schedule, spell=spelling(cfg, name), noise=cfg.noise, lora_r=cfg.lora_r, lora_alpha=2*cfg.lora_r, warm=cfg.warm, align=resting(cfg, how.steps), max_history=cfg.max_history, seed=cfg.seed))
     tmf.to(processes().device)
     valid = draw(dataset, split.valid, cfg.negatives, cfg.seed, 'valid', cfg.max_history, 100).cases if cfg.check else ()
     progress, seconds = out/f'{name}.progress.safetensors', lambda what: stages.seconds.get(f'{what} {LABELS[name]}', 0.)
@@ -277,7 +280,7 @@ def run(
     if cfg.ask not in ('test','valid'): raise DataError(f"field ask: {cfg.ask!r} is neither 'test' nor 'valid'")
     if cfg.check and cfg.ask=='valid': raise DataError('field check: early stopping would look at the questions that judge; use --ask test or no --check')
     if cfg.depth is not None and cfg.backbone=='tiny': raise DataError('field depth: it shortens a pretrained backbone; tiny is made with four layers')
-    TMFCfg(objective=cfg.objective, schedule=cfg.schedule, spell=spelling(cfg), noise=cfg.noise, lora_r=cfg.lora_r); [tuning(cfg, r) for r in rungs]              # says what is wrong before anything is trained
+    TMFCfg(objective=cfg.objective, schedule=cfg.schedule, spell=spelling(cfg, 'cma'), noise=cfg.noise, lora_r=cfg.lora_r); [tuning(cfg, r) for r in rungs]              # says what is wrong before anything is trained
     if cfg.graph not in GRAPHS: raise DataError(f'field graph: {cfg.graph!r} is not one of {tuple(GRAPHS)}')
     out = start(cfg, out, resume)
     with stages('read and validate'): shop = the_shop(cfg); dataset = load_data(cfg, shop); split, sets = questions(dataset, cfg); data_hash = dataset.hash
@@ -306,7 +309,7 @@ def run(
         if resume and (out/name/'config.json').exists() and ladder.old(name): print(f'  {LABELS[name]}: done before'); continue
         climb(cfg, name, base or tiny_for(cfg, dataset, split, out, stages, name), feats, dataset, split, ladder, resume, name in hard[-1:])
     if 'fusion' not in ladder.rows: ladder.old('fusion')
-    result = dict(settings=asdict(cfg), dataset=dataset.name, data_hash=data_hash, seed=cfg.seed, version=code_version(), hardware=hardware(), sources=feats.source, rows={k:ladder.rows[k] for k in LABELS if k in ladder.rows},
+    result = dict(settings=asdict(cfg), trained=chosen(cfg), dataset=dataset.name, data_hash=data_hash, seed=cfg.seed, version=code_version(), hardware=hardware(), sources=feats.source, rows={k:ladder.rows[k] for k in LABELS if k in ladder.rows},
                   command=command_of(cfg), date=datetime.now(timezone.utc).isoformat(timespec='seconds'), candidates={k:s.hash for k,s in sets.items()}, stages={k:round(v,2) for k,v in took.items()}, seconds=round(time.time()-t0,1), peak_mb=round(peak_mb(),1))
     save_json(out/'metrics.json', result)
     return result
@@ -324,7 +327,7 @@ def records(
             out[f"{result['dataset']}-{k}-{cfg['backbone']}-{row}-s{result['seed']}.json".replace('/','_')] = run_record(
                 study, result['dataset'], r['label'], result['seed'], s['metrics']['n'], s['metrics'], result['data_hash'], result['seconds'],
                 row=row, candidates=k, candidates_hash=result['candidates'][k], backbone=cfg['backbone'], per_case=s['per_case'], named=s.get('named'), examples=s.get('examples'), train_seconds=r['seconds'],
-                steps=r.get('steps'), ceilings=r.get('ceilings', {}).get(k), settings=cfg, sources=result['sources'], stages=result['stages'], **{f:result[f] for f in ('command','version','hardware','peak_mb','date') if f in result})
+                steps=r.get('steps'), ceilings=r.get('ceilings', {}).get(k), settings=cfg, trained=result.get('trained', {}).get(row), sources=result['sources'], stages=result['stages'], **{f:result[f] for f in ('command','version','hardware','peak_mb','date') if f in result})
     return out
 
 # %% ../../nbs/7_practice/00_run.ipynb #0029
