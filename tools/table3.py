@@ -45,9 +45,10 @@ def encode(seed):
     shop, data, split, sets = scene()
     where, cfg, stages = WORK/f"s{seed}", RunCfg(seed=seed), Stages()
     where.mkdir(parents=True, exist_ok=True)
-    ladder = Ladder(sets, where, stages)
+    ladder, cheap = Ladder(sets, where, stages), missing(CHEAP, seed)
     feats, graph = item_features(cfg, data, split, stages)
     feats.save(where/"features.safetensors")
+    if not cheap: return
     see = {"text and behaviours": {"text", "behavior"}, "everything": {"text", "behavior", "image", "graph"}, "no pictures": {"text", "behavior", "graph"}, "no graph": {"text", "behavior", "image"}}
     ladder.add("oracle", Oracle(shop), ceilings={k: {n: shop.ceiling(s.cases, x).expected for n, x in see.items()} for k, s in sets.items()})
     ladder.add("popularity", Popularity(data, split))

@@ -85,6 +85,7 @@ class Attend(nn.Module):
         residual:Tensor, # (B, R, D) what the answer is added to
     )->tuple[Tensor,Tensor]: # output (B, R, D), attention averaged over heads (B, R, R); what a row lacks to 1 went into the sink
         "Attend; a row that may see nothing looks into the sink"
+        if not see.any(): return self.norm(residual + self.drop(self.o(self.sink_value.flatten().expand(*query.shape[:2],-1)))), see.to(query.dtype)     # nobody sees anybody: the sink alone
         split = lambda x: x.unflatten(-1, (self.heads,-1)).transpose(1,2)
         q,k,v = split(self.q(query)), split(self.k(key)), split(self.v(value))
         s = (q@k.mT/math.sqrt(q.shape[-1])).masked_fill(~see[:,None], torch.finfo(q.dtype).min)

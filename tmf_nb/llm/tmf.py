@@ -24,7 +24,7 @@ from ..fusion.tokens import Adaptor, ItemAdaptor, lean, replace_tokens
 from .backbone import Backbone, TinyCfg, make_tiny, load_backbone
 from .prompt import TASKS, TEMPLATES, Encoded, PromptEncoder, as_text, pieces
 from .curriculum import SCHEDULES, Curriculum
-from .trainer import OBJECTIVES, TrainCfg, answer_loss, train
+from .trainer import OBJECTIVES, TrainCfg, answer_loss, one_pass_, train
 from .decode import Pointer, named, pack, pad_left, places, write_freely, write_names
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0006
@@ -42,7 +42,8 @@ class TMFCfg:
     lora_r:int=16
     lora_alpha:int=32
     lora_targets:tuple[str,...]=('q_proj','k_proj','v_proj','o_proj','gate_proj','up_proj','down_proj') # linear layers of the backbone that get LoRA weights, by the end of their names
-    dropout:float=.05            # of LoRA and fusion
+    lora_dropout:float=0.        # on what goes into LoRA; more than 0 takes the slow way, see `one_pass_`
+    dropout:float=.05            # of the fusion
     objective:str='lm+pointer'   # 'lm' (the paper), 'list', 'pointer', 'lm+list' or 'lm+pointer'
     spell:str='bought'           # whose name the words learn to write: 'bought' (the paper), or, on a rung with item tokens, 'believed', the candidate that the match likes best; what is chosen is then up to match and pointer
     noise:float=.5               # on graph vectors in training, see `FusionCfg`; 0 is the paper
@@ -69,8 +70,8 @@ class TMFCfg:
             if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is below {least}')
         if self.width%self.heads: raise DataError(f'field heads: {self.heads} does not divide the width {self.width}')
         if self.candidates not in COMPANY: raise DataError(f'field candidates: {self.candidates!r} is not one of {COMPANY}')
-        for f in ('dropout','t1','ramp'):
-            if not (0<=getattr(self, f)<1 if f=='dropout' else 0<getattr(self, f)<=1): raise DataError(f'field {f}: {getattr(self, f)} is not a share')
+        for f in ('dropout','lora_dropout','t1','ramp'):
+            if not (0<=getattr(self, f)<1 if 'dropout' in f else 0<getattr(self, f)<=1): raise DataError(f'field {f}: {getattr(self, f)} is not a share')
         if not self.lora_targets or self.lora_r<1: raise DataError(f'field {"lora_r" if self.lora_targets else "lora_targets"}: LoRA needs a rank of at least 1 and at least one layer')
         if not 0<=self.noise<=10: raise DataError(f'field noise: {self.noise} is not between 0 and 10')
 
@@ -95,7 +96,8 @@ class TMF(nn.Module):
         if len(features.behavior)!=len(self.behaviors): raise DataError(f'field features: {len(features.behavior)} behaviour vectors for {len(self.behaviors)} behaviours')
         torch.manual_seed(cfg.seed)
         if not hasattr(backbone.model, 'peft_config'):
-            backbone.model = get_peft_model(backbone.model, LoraConfig(r=cfg.lora_r, lora_alpha=cfg.lora_alpha, lora_dropout=cfg.dropout, target_modules=list(cfg.lora_targets)))
+            backbone.model = get_peft_model(backbone.model, LoraConfig(r=cfg.lora_r, lora_alpha=cfg.lora_alpha, lora_dropout=cfg.lora_dropout, target_modules=list(cfg.lora_targets)))
+        one_pass_(backbone.model)
         self.backbone, self.lm = backbone, backbone.model       # `lm` registers the weights
         self.features, self.level = features, TASKS.index(RUNGS[cfg.rung])
         for n in ('image','text','graph','behavior'): self.register_buffer('v_'+n, getattr(features, n).float(), persistent=False)
