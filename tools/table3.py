@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OUT, WORK, CASES = ROOT/"results"/"table3", ROOT/"runs"/"table3", 500
 RUNGS = ("text", "behavior", "amsa", "cma")
 CONTROLS = {"shuffled-pictures": "image", "shuffled-graph": "graph"}    # the whole model, with one modality dealt out anew among the items
-LONGER = {"text-longer": ("text", 4)}                                    # a rung with so many times the steps
-CURES = {"cma-warmer": dict(warm=3000), "cma-bought": dict(spell="bought"), "cma-no-align": dict(align=0)}   # the whole model under other settings
+LONGER = {"text-longer": ("text", 2)}                                    # a rung with so many times the steps
+CURES = {"cma-cooler": dict(warm=1500), "cma-warmer": dict(warm=6000), "cma-bought": dict(spell="bought"), "cma-no-align": dict(align=0)}   # the whole model under other settings
 ALL = (*RUNGS, *CONTROLS, *LONGER, *CURES)
 CHEAP = ("oracle", "popularity", "graph", "sasrec")
 path = lambda row, seed: OUT/f"storefront-demo-{row}-s{seed}.json"
@@ -74,7 +74,7 @@ def climb_one(row, seed):
     import torch
     from tmf_nb.data.core import Stages
     from tmf_nb.encoders.features import ItemFeatures
-    from tmf_nb.practice.run import STEPS, Ladder, RunCfg, chosen, climb, start, tiny_for
+    from tmf_nb.practice.run import WORDS, Ladder, RunCfg, chosen, climb, start, tiny_for
     start(RunCfg(seed=seed), WORK/f"s{seed}", resume=True, asked={})      # what was half trained under other settings is not gone on with
     shop, data, split, sets = scene()
     where, cfg, stages = WORK/f"s{seed}", RunCfg(seed=seed), Stages()
@@ -86,7 +86,7 @@ def climb_one(row, seed):
     if row in CURES: rung, cfg = "cma", replace(cfg, **CURES[row])
     if row in LONGER:
         rung, times = LONGER[row]
-        cfg = replace(cfg, steps=times*STEPS["tiny"])
+        cfg = replace(cfg, steps=times*WORDS["tiny"])
     (where/row).mkdir(exist_ok=True)
     ladder = Ladder(sets, where/row, stages)
     climb(cfg, rung, tiny_for(cfg, data, split, where, stages, rung), feats, data, split, ladder, True, True)

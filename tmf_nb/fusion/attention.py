@@ -207,7 +207,7 @@ class Match(nn.Module):
     )->Tensor:            # (B, P)
         "The mixture for many shared candidates, as a product of matrices"
         top = worth.amax(-1, keepdim=True).detach()
-        return torch.einsum('bgk,pgk->bpg', belief.exp(), (worth-top).exp()).clamp(min=1e-20).log().sum(-1) + top.sum((-2,-1))
+        return torch.einsum('bgk,pgk->gbp', belief.exp(), (worth-top).exp()).add(1e-20).log().sum(0) + top.sum((-2,-1))
 
     def forward(self,
         rows:Tensor,      # (B, H+C, D) from `Fusion`

@@ -217,7 +217,7 @@ def warm_fusion(
     tmf:TMF,
     dataset:Dataset,
     split:Split,
-    steps:int=1500,
+    steps:int=3000,
     batch:int=256,             # questions a step, all of one shelf
     lr:float=1e-3,
     shelf:int=512,             # of a larger shelf so many items, drawn anew each step, stand against the right ones
