@@ -15,7 +15,7 @@ from ..data.core import DataError
 _HELP = dict(data='folder with items and events (or MovieLens ratings); without it a Storefront is made', preset='which Storefront: tiny, demo, electronics, pets, sports', posters='folder or zip with the pictures of --data',
     backbone='tiny, smollm2, a folder, or a hub name', depth='keep only the first so many layers', encoder='small, or an open_clip model/weights such as ViT-B-32/laion2b_s34b_b79k', image_features='safetensors with ids and image: bring your own picture features',
     text_features='safetensors with ids and text: bring your own text features', graph='graph encoder: small, mbht, mbgcn, mbrec or tgt', rungs='comma-separated: text, behavior, amsa, cma', objective='lm (the paper), list, pointer, lm+list or lm+pointer', schedule='curriculum: paper, continuous, stages, reversed or none', spell='whose name the words learn to write: bought (the paper), or believed: the candidate that the match likes best', noise='on graph vectors in training, in units of their own spread (0: none, as in the paper)', steps='optimiser steps of a rung', batch='cases a step', micro='cases that go through the backbone at once',
-    warm='steps of fusion warm-up before a rung with item tokens (0: none, as in the paper)', align='first steps in which LoRA rests and the adaptors learn to be read (0: none, as in the paper)', lora_r='rank of the LoRA weights', check='steps between looks at 100 validation cases for early stopping (0: train to the end)', patience='looks without a better value after which a rung stops', precision='of the forward pass in training: no (float32) or bf16', ask='which questions judge: test, or valid while settings are still being chosen', evaluate='cases at most', negatives='wrong answers a case', max_history='events shown', sasrec_seconds='budget of the SASRec row', seed='seed of everything')
+    world='seed of the shop and of the questions, if it is not to be that of the run', warm='steps of fusion warm-up before a rung with item tokens (0: none, as in the paper)', align='first steps in which LoRA rests and the adaptors learn to be read (0: none, as in the paper)', lora_r='rank of the LoRA weights', check='steps between looks at 100 validation cases for early stopping (0: train to the end)', patience='looks without a better value after which a rung stops', precision='of the forward pass in training: no (float32) or bf16', ask='which questions judge: test, or valid while settings are still being chosen', evaluate='cases at most', negatives='wrong answers a case', max_history='events shown', sasrec_seconds='budget of the SASRec row', seed='seed of everything')
 
 def parser()->argparse.ArgumentParser:
     "All commands and flags"
@@ -122,7 +122,7 @@ def _own(ds:Any, cfg:Any, u:int)->Any: # -> Case or None
     "The question of a user whom the run did not sample, drawn by the same rule"
     from tmf_nb.data.candidates import draw, leave_last_out
     rows = getattr(leave_last_out(ds), cfg.ask); rows = rows[rows[:,0]==u]
-    return draw(ds, rows, cfg.negatives, cfg.seed, cfg.ask, cfg.max_history).cases[0] if len(rows) else None
+    return draw(ds, rows, cfg.negatives, cfg.drawn, cfg.ask, cfg.max_history).cases[0] if len(rows) else None
 
 def check(a:argparse.Namespace)->None:
     "`tmf_nb check`"

@@ -60,6 +60,12 @@ class RunCfg:
     max_history:int=10              # events shown
     sasrec_seconds:float=60.        # budget of the SASRec row
     seed:int=0
+    world:int|None=None             # seed of the shop and of the questions; `seed` if None. Runs of one world and several seeds can be compared
+
+    @property
+    def drawn(self)->int:
+        "The seed that shop and questions are drawn with"
+        return self.seed if self.world is None else self.world
 
     def __post_init__(self):
         for f in ('data','posters','backbone','encoder','image_features','text_features'):
@@ -80,7 +86,7 @@ ALIGN, SPELL = dict(tiny=300, other=18), dict(tiny='believed', other='bought')
 # %% ../../nbs/7_practice/00_run.ipynb #0009
 def the_shop(cfg:RunCfg)->Storefront|None:
     "The Storefront of a run without data of its own"
-    return make_storefront(cfg.preset, seed=cfg.seed) if cfg.data is None else None
+    return make_storefront(cfg.preset, seed=cfg.drawn) if cfg.data is None else None
 
 def load_data(cfg:RunCfg, shop:Storefront|None=None)->Dataset:
     "The data set of a run, validated (pictures included)"
@@ -95,10 +101,10 @@ def load_data(cfg:RunCfg, shop:Storefront|None=None)->Dataset:
 def questions(dataset:Dataset, cfg:RunCfg)->tuple[Split,dict[str,CandidateSet]]:
     "The split and the candidate sets: random ones; hard ones where the items table has a group; LLaRA's rows where the folder has them, with their users excluded from training"
     sets, out = {}, set()
-    if cfg.data and (Path(cfg.data)/'llara_val.parquet').exists(): sets['llara'], out = llara_cases(cfg.data, dataset, seed=cfg.seed, max_history=cfg.max_history)
+    if cfg.data and (Path(cfg.data)/'llara_val.parquet').exists(): sets['llara'], out = llara_cases(cfg.data, dataset, seed=cfg.drawn, max_history=cfg.max_history)
     split = leave_last_out(dataset, exclude=out)
     CaseMaker(dataset, cfg.negatives, cfg.max_history).check(split.train)
-    ask = lambda name, **kw: draw(dataset, getattr(split, cfg.ask), cfg.negatives, cfg.seed, name, cfg.max_history, cfg.evaluate, **kw)
+    ask = lambda name, **kw: draw(dataset, getattr(split, cfg.ask), cfg.negatives, cfg.drawn, name, cfg.max_history, cfg.evaluate, **kw)
     return split, {cfg.ask:ask(cfg.ask)} | ({'hard' if cfg.ask=='test' else 'valid-hard':ask('hard', kind='hard', skip=True)} if 'group' in dataset.catalog.frame else {}) | sets
 
 # %% ../../nbs/7_practice/00_run.ipynb #0012
