@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OUT, WORK, CASES = ROOT/"results"/"table3", ROOT/"runs"/"table3", 500
 RUNGS = ("text", "behavior", "amsa", "cma")
-CONTROLS = {"shuffled-pictures": "image", "shuffled-graph": "graph"}    # the whole model, with one modality dealt out anew among the items
+CONTROLS = {"shuffled-pictures": ["image"], "shuffled-graph": ["graph"], "shuffled-all": ["image", "text", "graph"]}    # the whole model, with the vectors of these modalities dealt out anew among the items, each item getting those of one other
 LONGER = {"text-longer": ("text", 2)}                                    # a rung with so many times the steps
 CURES = {"cma-cooler": dict(warm=1500), "cma-warmer": dict(warm=6000), "cma-bought": dict(spell="bought"), "cma-no-align": dict(align=0)}   # the whole model under other settings
 ALL = (*RUNGS, *CONTROLS, *LONGER, *CURES)
@@ -80,9 +80,9 @@ def climb_one(row, seed):
     where, cfg, stages = WORK/f"s{seed}", RunCfg(seed=seed), Stages()
     feats, rung = ItemFeatures.load(where/"features.safetensors"), row
     if row in CONTROLS:
-        rung, m = "cma", CONTROLS[row]
+        rung = "cma"
         deal = torch.from_numpy(np.random.default_rng([seed, 3]).permutation(len(data.catalog)))
-        feats = replace(feats, **{m: getattr(feats, m)[deal], f"has_{m}": getattr(feats, f"has_{m}")[deal]})
+        feats = replace(feats, **{f: getattr(feats, f)[deal] for m in CONTROLS[row] for f in (m, f"has_{m}")})
     if row in CURES: rung, cfg = "cma", replace(cfg, **CURES[row])
     if row in LONGER:
         rung, times = LONGER[row]

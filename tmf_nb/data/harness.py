@@ -6,7 +6,7 @@
 __all__ = ['candidate_places', 'full_places', 'measures', 'Study', 'study', 'load_results', 'table', 'per_user', 'compare']
 
 # %% ../../nbs/1_data/09_harness.ipynb #0003
-import time
+import json, time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
@@ -95,8 +95,11 @@ class Study:
         f = self.file(model, seed)
         if f.exists() and not again:
             old = load_json(f)
-            if old['data_hash']==self.dataset.hash and old['candidates_hash']==self.questions.hash: return old
-            raise DataError(f'{f}: measured on other data or questions; move it away')
+            if old['data_hash']!=self.dataset.hash or old['candidates_hash']!=self.questions.hash: raise DataError(f'{f}: measured on other data or questions; move it away')
+            for k,v in json.loads(json.dumps({k:v for k,v in more.items() if k in ('settings','protocol')})).items():
+                if old.get(k)!=v: raise DataError(f'{f}, field {k}: measured with {old.get(k)}, not {v}; move it away, or ask for the same')
+            if full and 'full' not in old['metrics']: raise DataError(f'{f}, field metrics: measured without the full ranking; move it away')
+            return old
         t0 = time.time(); m = make(); took = time.time()-t0
         at = dict(candidates=candidate_places(m, self.questions)) | (dict(full=full_places(m, self.questions, self.dataset, looks=self.split.looks)) if full else {})
         log = getattr(m, 'log', None) or []
@@ -176,6 +179,8 @@ def compare(
 )->dict[str,Any]:        # difference a-b with its 95 % interval, and the share of seed pairs in which a is ahead
     "Paired comparison of two models on the same shoppers"
     ra, rb = ([r for r in records if r['row']==k and r['dataset']==dataset] for k in (a,b))
+    for k,rs in ((a,ra),(b,rb)):
+        if not rs: raise DataError(f'no result of {k!r} on {dataset!r}')
     if {r['candidates_hash'] for r in ra} != {r['candidates_hash'] for r in rb}: raise DataError(f'{a} and {b} on {dataset} were not asked the same questions')
     x, y = per_user(records, a, dataset, metric, kind), per_user(records, b, dataset, metric, kind)
     d, lo, hi = paired(x.mean(0), y.mean(0))

@@ -199,6 +199,7 @@ def room(
 class CatalogScorer(nn.Module):
     "A model that scores the whole catalogue after a history"
     name = ''
+    cold = False # True for a model that can say something of items without a visible event
     def __init__(self,
         dataset:Dataset,
         split:Split,
@@ -215,6 +216,10 @@ class CatalogScorer(nn.Module):
         "Scores of all items; what each model defines"
         raise NotImplementedError
 
+    def floor(self, s:Tensor)->Tensor: # (B, I)
+        "Items without a visible event below all others"
+        return torch.where(self.seen, s, s.min(1, keepdim=True).values-1)
+
     def read(self, cases:Sequence[Case])->Batch:
         "Cases as this model sees them"
         return collate(cases, self.cfg.max_history, self.once, self.keep)
@@ -228,8 +233,8 @@ class CatalogScorer(nn.Module):
         self.eval(); out = []
         for k in range(0, len(cases), chunk):
             s = self.catalog(self.read(cases[k:k+chunk])).float()
-            out.append(torch.where(self.seen, s, s.min(1, keepdim=True).values-1))
-        return torch.cat(out).numpy()
+            out.append(s if self.cold else self.floor(s))
+        return torch.cat(out).numpy() if out else np.zeros((0, self.n_items), np.float32)
 
     def score(self, cases:Sequence[Case], chunk:int=256)->np.ndarray: # (n, C)
         "Scorer: candidates of each case"

@@ -224,10 +224,11 @@ def train_mbgcn(
     end = s.start[1:][s.users] if cfg.faithful else at                    # faithful: the whole sequence, the positive in it
     win = np.stack([np.maximum(start, end-cfg.max_history), end], 1)
     rows = np.flatnonzero((win[:,1]>win[:,0]) & ((s.behaviors==dataset.target) | (cfg.every and not cfg.faithful)))
+    if not len(rows): raise DataError(f'{dataset.name}: no event with a history that training may see')
     touched = Negatives(sequences(dataset, split.visible, keep=[dataset.target]) if cfg.faithful else s, m.n_items)
     keys = torch.from_numpy(touched.keys)
     def batches(rng:np.random.Generator)->list:
-        cut = np.array_split(rng.permutation(rows), max(1, len(rows)*cfg.max_history//cfg.tokens)) if len(rows) else []
+        cut = np.array_split(rng.permutation(rows), max(1, len(rows)*cfg.max_history//cfg.tokens))
         return [(r, touched(s.users[r], 1, rng) if cfg.faithful else rng.integers(m.n_items, size=cfg.negatives)) for r in cut]
     def loss(x:tuple[np.ndarray,np.ndarray])->Tensor:
         r, neg = x[0], torch.from_numpy(x[1])

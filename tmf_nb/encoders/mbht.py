@@ -30,7 +30,7 @@ class MBHTCfg(LoopCfg):
     scales:tuple[int,...]=(5,10) # s1, s2: events that make one coarse token; they divide max_history
     similar:int=6            # k: items a position is tied to by likeness
     metrics:int=2            # metric vectors of the likeness
-    window:tuple[int,int]=(10,6) # events before and after a masked position that speak for it in the hypergraph
+    window:tuple[int,int]=(10,6) # a, b: the a events before a masked position and the b-1 after it speak for it in the hypergraph
     mask:float=.2            # share of positions that are masked in training, beside the last
     multiscale:bool=True     # the coarse scales (ablation)
     hyper:bool=True          # the hypergraph (ablation)
@@ -186,6 +186,7 @@ class MBHT(CatalogScorer):
         self.gate, self.metrics, self.hyper = nn.Linear(d, d), nn.Parameter(torch.randn(cfg.metrics, d)*.1+1), nn.ModuleList([nn.Linear(d, d) for _ in range(2)])
         self.level = nn.Identity() if cfg.faithful else nn.LayerNorm(d)
         self.copying = Copying(self.n_behaviors, cfg.max_history) if cfg.copy else None
+        self.cold = cfg.copy
         self.view = nn.Sequential(nn.Linear(d, d, bias=False), nn.Linear(d, 1, bias=False))
 
     def states(self,
@@ -231,6 +232,7 @@ class MBHT(CatalogScorer):
         "Scores of the catalogue at the chosen positions (B, H)"
         s = h[at] @ self.item.weight[:-1].T
         if self.copying is None: return s
+        if not self.training: s = self.floor(s)                       # an item without a vector can still be copied
         row, pos = at.nonzero().T
         ago = (pos[:,None]-torch.arange(at.shape[1]))*(mask&~at)[row]
         return self.copying(s, items[row], behaviors[row], ago, behaviors[row, pos])
@@ -238,7 +240,7 @@ class MBHT(CatalogScorer):
     def append(self, batch:Batch)->tuple[Tensor,Tensor,Tensor,Tensor]: # items, behaviours, mask, hidden (B, H+1), H+1 <= max_history
         "A history with its masked end"
         L = self.cfg.max_history
-        put = lambda t, v: torch.cat([t[:,-(L-1):], v[:,None]], 1)
+        put = lambda t, v: torch.cat([t[:,max(0, t.shape[1]-L+1):], v[:,None]], 1)
         ones = torch.ones(len(batch), dtype=torch.bool)
         return put(batch.items, 0*batch.target), put(batch.behaviors, batch.target), put(batch.mask, ones), put(torch.zeros_like(batch.mask), ones)
 

@@ -49,6 +49,7 @@ class MBRecCfg(LoopCfg):
         for f,known in ((self.faults, FAULTS), (self.without, ('attention','gate','memory'))):
             odd = [x for x in f if x not in known]
             if odd: raise DataError(f'field faults or without: {odd[0]!r} is none of {known}')
+        if not 1<=self.layers<=2: raise DataError(f'field layers: {self.layers} is not 1 or 2; the edge that is asked about is taken out exactly for two layers at most')
         if self.dim%self.heads: raise DataError(f'field heads: {self.heads} do not divide a width of {self.dim}')
 
     def has(self, fault:str)->bool:
@@ -292,7 +293,7 @@ def questions(
     split:Split,
     seqs:Sequences, # visible events
 )->tuple[np.ndarray,np.ndarray,np.ndarray]: # position of each answer (n,), window around it (n, 2), edges that must go (n, T) or -1
-    "A user's first purchase of each thing, and what came before"
+    "A user's first purchase of each thing, and the events around it"
     T = model.n_behaviors
     pair = (seqs.users.astype(np.int64)*model.n_items+seqs.items)*T
     kinds, first = np.unique(pair+seqs.behaviors, return_index=True)

@@ -330,10 +330,11 @@ class TGT(CatalogScorer):
         rng:np.random.Generator,
     )->tuple[SubUsers,Tensor]:   # the sub-users, and for each sub-user of the whole graph its number among them
         "A sample of people from whom a training step makes the item vectors: never the askers, or, faithful, always"
-        n = torch.bincount(self.graph.owner, minlength=len(self.graph.users)); n[askers] = 0
+        n = torch.bincount(self.graph.owner, minlength=len(self.graph.users)); n[askers] = 0; n[n>self.cfg.witnesses] = 0          # who has more sub-users than there is room for is left out alone
+        if not self.cfg.faithful and not n.any(): raise DataError('every user who could be a witness is asked in this step; use smaller batches (tokens)')
         order = torch.from_numpy(rng.permutation(len(n)))
         keep = torch.zeros(len(n), dtype=torch.bool); keep[order[n[order].cumsum(0)<=self.cfg.witnesses]] = True
-        keep[askers] = self.cfg.faithful
+        keep &= n>0; keep[askers] = self.cfg.faithful
         return self.graph.take(keep), keep[self.graph.owner].cumsum(0)-1
 
 # %% ../../nbs/2_encoders/06_tgt.ipynb #0035

@@ -33,7 +33,7 @@ class Popularity(CatalogScorer):
 
 class TouchedLast(Popularity):
     "What is in the history comes first, the latest on top; then popularity"
-    name = 'touched last'
+    name, cold = 'touched last', True
     def catalog(self, batch:Batch)->Tensor: # (B, I)
         "A rule that can only copy"
         s = super().catalog(batch)/(1+self.count.max())
@@ -129,7 +129,7 @@ class BERT4Rec(SASRec):
     def catalog(self, batch:Batch)->Tensor: # (B, I)
         "A blank after the history"
         L = self.cfg.max_history
-        end = lambda t, v: torch.cat([t[:,-(L-1):], v[:,None]], 1)
+        end = lambda t, v: torch.cat([t[:,max(0, t.shape[1]-L+1):], v[:,None]], 1)
         n = torch.full((len(batch),), self.n_items)
         return self.head(self.states(end(batch.items, n), end(batch.behaviors, batch.target), end(batch.mask, n>0))[:,-1], batch.target)
 

@@ -26,16 +26,19 @@ MORE = {f'rank-{r}':_way(f'LoRA of rank {r}', run=dict(lora_r=r)) for r in (1,4,
     f'smollm2-{d}':_way(f'SmolLM2, first {d} layers', run=dict(backbone='smollm2', depth=d), points=(500,)) for d in (2,6,12,30)} # more or less of the default
 
 def ways(
-    folder:str|Path='results', # what tools/objectives.py wrote is in its folder objectives
+    folder:str|Path='results', # what tools/objectives.py wrote is in its folders objectives and curves
+    study:str='objectives',    # or 'curves', which also has the default way, to compare with
 )->dict[str,list[dict]]:       # way -> records, by seed
     "Every way that was measured; `DataError` where ways answered different questions"
-    out = {}
-    for r in load_results(folder, 'objectives', ('curve','candidates_hash','fusion_alone','steps','batch')):
-        if r['row'] not in WAYS: raise DataError(f'{r["file"]}, field row: {r["row"]!r} is not one of {tuple(WAYS)}')
+    out, known = {}, dict(objectives=WAYS, curves=MORE)[study]
+    for r in load_results(folder, study, ('curve','candidates_hash','fusion_alone','steps','batch')):
+        if r['row'] not in known: raise DataError(f'{r["file"]}, field row: {r["row"]!r} is not one of {tuple(known)}')
         out.setdefault(r['row'], []).append(r)
-    for f in ('candidates_hash','n','steps','batch'):
-        if len({str(r[f]) for rs in out.values() for r in rs})>1: raise DataError(f'{folder}/objectives, field {f}: the ways differ in it and cannot be compared')
-    return {w:sorted(out[w], key=lambda r: r['seed']) for w in WAYS if w in out}
+    out = {w:sorted(out[w], key=lambda r: r['seed']) for w in known if w in out}
+    if study=='curves': out |= {w:rs for w,rs in ways(folder).items() if w==DEFAULT}
+    for f in ('candidates_hash','n') + (('steps','batch') if study=='objectives' else ()):
+        if len({str(r[f]) for rs in out.values() for r in rs})>1: raise DataError(f'{folder}/{study}, field {f}: the ways differ in it and cannot be compared')
+    return out
 
 def reads_by(
     at:dict[str,Any], # one kind of candidates at one point of a curve

@@ -8,7 +8,7 @@ __all__ = ['ROWS', 'LABELS', 'Shuffled', 'read_any', 'table2']
 # %% ../../nbs/6_studies/01_table2.ipynb #0003
 from pathlib import Path
 from typing import Any, Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 import numpy as np
 from ..data.core import DataError
 from ..data.schema import Dataset, Log
@@ -16,7 +16,7 @@ from ..data.candidates import Case, Split, leave_last_out
 from ..data.harness import Study, study
 from ..data.public import funnel_of, is_movielens, load_log, load_movielens
 from ..data.storefront import PRESETS, make_storefront
-from ..encoders.features import graph_encoder, graph_settings
+from ..encoders.features import graph_encoder
 from ..rivals.sequential import BERT4Rec, GRU4Rec, Popularity, SASRec, SequentialCfg, TouchedLast, train_sequential
 
 # %% ../../nbs/6_studies/01_table2.ipynb #0006
@@ -25,8 +25,7 @@ def _sequential(kind:type, **fixed:Any)->Callable:
     return make
 
 def _graph(name:str, **fixed:Any)->Callable:
-    known = {f.name for f in fields(graph_settings(name))}         # the small encoder has no budget in seconds
-    def make(dataset:Dataset, split:Split, seed:int, **kw:Any)->Any: return graph_encoder(name, dataset, split, seed=seed, **fixed, **{k:v for k,v in kw.items() if k in known})
+    def make(dataset:Dataset, split:Split, seed:int, **kw:Any)->Any: return graph_encoder(name, dataset, split, seed=seed, **fixed, **{k:v for k,v in kw.items() if k!='seconds' or name!='small'})        # the small encoder has no budget in seconds
     return make
 
 class Shuffled:
@@ -90,6 +89,6 @@ def table2(
     st = study(name, dataset, split, folder, negatives, limit=limit)
     for seed in seeds:
         for row in rows:
-            r = st.judge(row, lambda: ROWS[row](dataset, split, seed, **settings), seed, settings=settings, protocol='as it happened' if looks else 'new things', command=f"tmf_nb table {Path(data).name} --rows {row} --seeds {seed} --negatives {negatives}" + ' --looks'*looks + ''.join(f' --{k} {v:g}' for k,v in settings.items()))
+            r = st.judge(row, lambda: ROWS[row](dataset, split, seed, **settings), seed, settings=settings, protocol='as it happened' if looks else 'new things', command=f"tmf_nb table {Path(data).name} --rows {row} --seeds {seed} --negatives {negatives}" + ' --looks'*looks + ''.join(f" --{k} {v:g}" if isinstance(v, (int,float)) else f' --{k} {v}' for k,v in settings.items()) + f' --limit {limit}'*bool(limit))
             say(f"{st.label} {LABELS[row]:26s} seed {seed}: HR@1 {r['metrics']['candidates']['HR@1']:.3f}, full HR@10 {r['metrics']['full']['HR@10']:.3f}, {r['seconds']:.0f} s")
     return st
