@@ -7,10 +7,11 @@ __all__ = ['RUNGS', 'LESSON', 'TMFCfg', 'TMF', 'warm_fusion', 'FusionAlone', 'sc
            'fit', 'save_pretrained', 'from_pretrained']
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0003
-import json, math, shutil, os
+import json, math, shutil, os, warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, asdict, field, replace
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Iterator, Sequence
 import numpy as np, torch
 from fastcore.basics import patch
 from torch import nn, Tensor
@@ -76,6 +77,11 @@ class TMFCfg:
         if not 0<=self.noise<=10: raise DataError(f'field noise: {self.noise} is not between 0 and 10')
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0008
+@contextmanager
+def _hush()->Iterator[None]:
+    "Without peft's remarks on what transformers will rename"
+    with warnings.catch_warnings(): warnings.simplefilter('ignore', FutureWarning); yield
+
 class TMF(nn.Module):
     "Triple Modality Fusion: features -> fusion -> soft tokens -> a language model that names a candidate"
     def __init__(self,
@@ -96,7 +102,7 @@ class TMF(nn.Module):
         if len(features.behavior)!=len(self.behaviors): raise DataError(f'field features: {len(features.behavior)} behaviour vectors for {len(self.behaviors)} behaviours')
         torch.manual_seed(cfg.seed)
         if not hasattr(backbone.model, 'peft_config'):
-            backbone.model = get_peft_model(backbone.model, LoraConfig(r=cfg.lora_r, lora_alpha=cfg.lora_alpha, lora_dropout=cfg.lora_dropout, target_modules=list(cfg.lora_targets)))
+            with _hush(): backbone.model = get_peft_model(backbone.model, LoraConfig(r=cfg.lora_r, lora_alpha=cfg.lora_alpha, lora_dropout=cfg.lora_dropout, target_modules=list(cfg.lora_targets)))
         one_pass_(backbone.model)
         self.backbone, self.lm = backbone, backbone.model       # `lm` registers the weights
         self.features, self.level = features, TASKS.index(RUNGS[cfg.rung])
@@ -483,7 +489,7 @@ def from_pretrained(
     cfg = TMFCfg(**c['tmf'])
     b = load_backbone(str(folder/'backbone') if cfg.backbone=='tiny' else cfg.backbone, cfg.depth)
     try:
-        b.model, b.name = PeftModel.from_pretrained(b.model, str(folder/'lora'), is_trainable=True), cfg.backbone
+        with _hush(): b.model, b.name = PeftModel.from_pretrained(b.model, str(folder/'lora'), is_trainable=True), cfg.backbone
         new = load_file(folder/'model.safetensors'); new.pop('empty', None)
     except (SafetensorError, RuntimeError) as e: raise DataError(f'{folder}: the weights cannot be read ({type(e).__name__}: {str(e).splitlines()[0][:200]})') from e
     tmf = TMF(b, ItemFeatures.load(folder/'features.safetensors'), c['names'], c['behaviors'], cfg)

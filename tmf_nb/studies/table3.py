@@ -15,9 +15,9 @@ from ..data.metrics import paired
 
 # %% ../../nbs/6_studies/03_table3.ipynb #0006
 ROWS = {'popularity':'most popular', 'sasrec':'SASRec, 60 s', 'graph':'graph encoder alone', 'text':'text only', 'behavior':'+ behaviour tokens', 'amsa':'+ item tokens (AMSA)', 'cma':'+ CMA (full TMF)', 'text-longer':'text only, twice as long',
-        'shuffled-pictures':'full TMF, pictures shuffled', 'shuffled-graph':'full TMF, graph shuffled',
+        'shuffled-pictures':'full TMF, pictures shuffled', 'shuffled-graph':'full TMF, graph shuffled', 'shuffled-all':'full TMF, everything shuffled',
         'cma-cooler':'full TMF, fusion warmed up for 1,500 steps', 'cma-warmer':'full TMF, fusion warmed up for 6,000 steps', 'cma-bought':'full TMF, words learn what was bought', 'cma-no-align':'full TMF, LoRA moves from the first step'}
-SIGHT = {'text':'text and behaviours', 'text-longer':'text and behaviours', 'behavior':'text and behaviours', 'amsa':'everything', 'cma':'everything', 'graph':'everything', 'sasrec':'everything', 'shuffled-pictures':'no pictures', 'shuffled-graph':'no graph'} | dict.fromkeys(('cma-cooler','cma-warmer','cma-bought','cma-no-align'), 'everything') # row -> whose ceiling is its own
+SIGHT = {'text':'text and behaviours', 'text-longer':'text and behaviours', 'behavior':'text and behaviours', 'amsa':'everything', 'cma':'everything', 'graph':'everything', 'sasrec':'everything', 'shuffled-pictures':'no pictures', 'shuffled-graph':'no graph', 'shuffled-all':'text and behaviours'} | dict.fromkeys(('cma-cooler','cma-warmer','cma-bought','cma-no-align'), 'everything') # row -> whose ceiling is its own
 
 def table3_rows(
     folder:str|Path='results', # what tools/table3.py wrote is in its folder table3
