@@ -84,7 +84,7 @@ def one_pass_(
     for m in found: m.__class__ = _one_pass_layer()
     return len(found)
 
-# %% ../../nbs/4_llm/03_trainer.ipynb #0012
+# %% ../../nbs/4_llm/03_trainer.ipynb #0014
 @dataclass(frozen=True)
 class TrainCfg:
     "Settings of the optimisation"
@@ -115,7 +115,7 @@ def rate(step:int, cfg:TrainCfg)->float:
     if step<warm: return .01+.99*(step+1)/warm
     return .01+.99*.5*(1+math.cos(math.pi*(step-warm)/max(1, cfg.steps-warm)))
 
-# %% ../../nbs/4_llm/03_trainer.ipynb #0015
+# %% ../../nbs/4_llm/03_trainer.ipynb #0017
 def processes()->Any: # accelerate's `PartialState`
     "The device to compute on (CUDA, or the CPU) and the processes that share the work"
     from accelerate import PartialState
@@ -188,7 +188,7 @@ def _same(value:float, here:Any)->float:
     from accelerate.utils import broadcast_object_list
     return broadcast_object_list([value])[0]
 
-# %% ../../nbs/4_llm/03_trainer.ipynb #0017
+# %% ../../nbs/4_llm/03_trainer.ipynb #0019
 def save_progress(
     path:str|Path,
     opt:torch.optim.Optimizer,
