@@ -192,12 +192,13 @@ class CaseMaker:
         rows:np.ndarray, # (n,2) training questions
         size:int,        # cases wanted
         *seed:int,       # e.g. (run seed, step): the same seed gives the same batch
+        draws:int=1,     # cases of each question, one after the other
     )->list[Case]:
         "A training batch with fresh negatives; step by step it walks through permutations of `rows`"
         *head, step = seed
         out, n = [], len(rows)
         for k in range(step*size, (step+1)*size):
-            epoch, at = divmod(k, n)
+            epoch, at = divmod(k//draws, n)
             if not out or at==0: order = np.random.default_rng([*head, 7, epoch]).permutation(n)
             out.append(self.case(*rows[order[at]], np.random.default_rng([*head, 11, k])))
         return out

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..data.core import DataError, Stages, digest, write_atomic
 from ..data.schema import Catalog, Dataset
 from ..data.candidates import Split
-from .clip import SmallCfg, load_pretrained, train_small
+from .clip import FEW, SmallCfg, latent_text, load_pretrained, train_small
 
 # %% ../../nbs/2_encoders/07_features.ipynb #0006
 @dataclass(eq=False)
@@ -126,17 +126,20 @@ def encode_items(
     if text_features: out['text'], out['has_text'], out['source']['text'] = external_features(text_features, cat, 'text')
     if image_features and text_features: return out
     cfg = replace_seed(small, seed, n)
-    name = [f'open_clip {encoder}' if encoder!='small' else f'open_clip small, trained on this catalogue ({cfg.steps} steps, seed {seed})']
+    blind = encoder=='small' and cat.has_picture.sum()<FEW          # nothing to learn from: words by themselves
+    name = dict.fromkeys(('image','text'), f'open_clip {encoder}' if encoder!='small' else f'open_clip small, trained on this catalogue ({cfg.steps} steps, seed {seed})') if not blind else dict(image='none' + (f', {k} pictures are too few to learn from' if (k:=int(cat.has_picture.sum())) else ''), text=f'tf-idf and SVD of this catalogue (seed {seed})')
     def make():
+        if blind:
+            with stages('encode texts by the words they share'): return dict(image=torch.zeros(n,1), has_image=torch.zeros(n, dtype=torch.bool), text=latent_text(cat.texts, cfg.dim, seed))
         if encoder=='small':
             with stages('train a small open_clip on the catalogue', cfg.steps) as tick: enc = train_small(cat, cfg, tick)
         else:
             with stages(f'load open_clip {encoder}'): enc = load_pretrained(encoder)
         with stages('encode pictures and texts', 2*n) as tick: v, has = enc.images(cat, tick=tick); w = enc.texts(cat.texts, tick=tick)
         return dict(image=v, has_image=has, text=w)
-    t = cached(cache, ('clip', dataset.hash, encoder, cfg.__dict__ if encoder=='small' else None), make)
-    if not image_features: out |= dict(image=t['image'], has_image=t['has_image'].bool()); out['source']['image'] = name[0]
-    if not text_features: out |= dict(text=t['text'], has_text=torch.tensor([bool(x) for x in cat.texts])); out['source']['text'] = name[0]
+    t = cached(cache, ('words', dataset.hash, cfg.dim, seed) if blind else ('clip', dataset.hash, encoder, cfg.__dict__ if encoder=='small' else None), make)
+    if not image_features: out |= dict(image=t['image'], has_image=t['has_image'].bool()); out['source']['image'] = name['image']
+    if not text_features: out |= dict(text=t['text'], has_text=torch.tensor([bool(x) for x in cat.texts])); out['source']['text'] = name['text']
     return out
 
 def replace_seed(cfg:SmallCfg, seed:int, items:int)->SmallCfg:

@@ -97,6 +97,7 @@ class Encoded:
     behaviors:list[int]      # behaviours of the [MTb] slots, in reading order
     case:Case                # the case as shown, its history possibly shortened
     reads:list[int]          # for each row (history, then candidates) the position where it has been read: its [MTi], or its name's last token; there the pointer looks
+    fork:int=0               # where the first candidate begins: what stands before is the same for every choice offered to this history
 
 class PromptEncoder:
     "Cases to token ids; names and phrases are tokenised once"
@@ -160,7 +161,9 @@ class PromptEncoder:
                 if isinstance(p, Slot):
                     out.ids.append(self.slot_ids[p.kind]); (out.items if p.kind=='item' else out.behaviors).append(p.row)
                     if p.kind=='item': out.reads[p.row] = len(out.ids)-1
-                elif isinstance(p, Name): out.ids += self._names[p]; out.reads.append(len(out.ids)-1)
+                elif isinstance(p, Name):
+                    if len(out.reads)==len(shown.history): out.fork = len(out.ids)
+                    out.ids += self._names[p]; out.reads.append(len(out.ids)-1)
                 else: out.ids += self._tokens(p)
             out.ids += self.after
             if len(out.ids)<=room: return out

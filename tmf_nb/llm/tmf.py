@@ -26,7 +26,7 @@ from .backbone import Backbone, TinyCfg, make_tiny, load_backbone
 from .prompt import TASKS, TEMPLATES, Encoded, PromptEncoder, as_text, pieces
 from .curriculum import SCHEDULES, Curriculum
 from .trainer import OBJECTIVES, TrainCfg, answer_loss, one_pass_, train
-from .decode import Pointer, named, pack, pad_left, places, write_freely, write_names
+from .decode import Pointer, named, pack, pad_left, places, alike, write_freely, write_names
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0006
 RUNGS = dict(text='easy', behavior='medium', amsa='hard', cma='hard') # rung -> hardest task
@@ -178,14 +178,15 @@ def embed(self:TMF,
     encoded:Sequence[Encoded],
     ids:Tensor,            # (B, L), the prompts of `encoded`, padded or branched in any way that keeps reading order
     seen:tuple|None=None,  # what `see` gave for their cases, if that is known already
+    groups:Sequence[Sequence[int]]|None=None, # prompts that share a row, as for `pack`
 )->Tensor:                 # (B, L, d_model)
     "Word embeddings with the placeholders filled"
-    e = self.backbone.embed(ids)
-    behaviors = [b for x in encoded for b in x.behaviors]
+    e, order = self.backbone.embed(ids), [(i, k>0) for g in groups or [[i] for i in range(len(encoded))] for k,i in enumerate(g)]     # prompts in reading order, and whether their history has been read already
+    behaviors = [b for i,again in order if not again for b in encoded[i].behaviors]
     if behaviors: e = replace_tokens(e, ids, self.backbone.behavior_id, self.behavior_adaptor(self.v_behavior[behaviors]))
     if any(x.items for x in encoded):
         at, fused, match = seen or self.see([x.case for x in encoded])
-        place = tuple(zip(*[(r, at['rows'][r][i]) for r,x in enumerate(encoded) for i in x.items]))
+        place = tuple(zip(*[(r, at['rows'][r][i]) for r,again in order for i in encoded[r].items if not again or i>=len(encoded[r].case.history)]))
         says = torch.cat([match.new_zeros(at['history'].shape), self.lift(match)], 1)          # the history has nothing to match but itself
         e = replace_tokens(e, ids, self.backbone.item_id, self.item_adaptor(fused[place], says[place]))
     return e
@@ -206,19 +207,21 @@ def read(self:TMF,
     told = [c.answer for c in cases]                        # whose name is to be written
     if seen and self.training and self.cfg.spell=='believed':
         told = seen[2].argmax(1).tolist(); enc = [replace(e, case=replace(e.case, answer=k)) for e,k in zip(enc, told)]
-    p = {k:v.to(self.v_image.device) for k,v in pack(enc, self.prompts, self.backbone.tokenizer.pad_token_id, 'none' if words is None else 'answer' if words=='lm' else 'all').items()}
-    h = self.backbone.states(self.embed(enc, p['ids'], seen), p['mask'], p['positions'])
+    groups = None if seen and self.cfg.candidates=='joint' else alike(enc)       # in joint company a history looks different before each choice
+    p = {k:v.to(self.v_image.device) for k,v in pack(enc, self.prompts, self.backbone.tokenizer.pad_token_id, 'none' if words is None else 'answer' if words=='lm' else 'all', groups).items()}
+    h = self.backbone.states(self.embed(enc, p['ids'], seen, groups), p['mask'], p['positions'])
     y, told, sizes = (torch.tensor(x, device=h.device) for x in ([c.answer for c in cases], told, [len(c.candidates) for c in cases]))
     loss, S = 0., None
     if words is not None:
         lp = -nn.functional.cross_entropy(self.backbone.head(h[p['row'], p['source']]).float(), p['target'], reduction='none')
-        loss, S = answer_loss(lp, p['row'], p['branch'], told, sizes, words)
+        loss, S = answer_loss(lp, p['case'], p['branch'], told, sizes, words)
     if points:
-        S = self.pointer(h.float(), *(x.to(h.device) for x in places(enc)))
+        end, read, n = (x.to(h.device) for x in places(enc))
+        S = self.pointer(h.float(), end+p['shift'], read+p['shift'][:,None], n, p['at'])
         loss = loss + nn.functional.cross_entropy(S, y)
     return loss, S, seen and seen[2]
 
-# %% ../../nbs/4_llm/05_tmf.ipynb #0024
+# %% ../../nbs/4_llm/05_tmf.ipynb #0026
 def warm_fusion(
     tmf:TMF,
     dataset:Dataset,
@@ -277,10 +280,10 @@ class FusionAlone:
         self.tmf.eval()
         return np.concatenate([self.tmf.see(cases[k:k+128])[2].cpu().numpy() for k in range(0, len(cases), 128)])
 
-# %% ../../nbs/4_llm/05_tmf.ipynb #0028
+# %% ../../nbs/4_llm/05_tmf.ipynb #0030
 def _by_length(tmf:TMF, cases:Sequence[Case], batch:int):
-    "Batches of case numbers of similar prompt length"
-    order = np.argsort([len(c.history) for c in cases], kind='stable')
+    "Batches of case numbers of similar prompt length, equal histories side by side"
+    order = np.array(sorted(range(len(cases)), key=lambda i: (len(cases[i].history), cases[i].history, cases[i].target)), int)
     for k in range(0, len(cases), batch): yield order[k:k+batch]
 
 @torch.no_grad()
@@ -352,7 +355,7 @@ def recommend(
 
 TMF.score, TMF.generate, TMF.recommend = score, generate, recommend
 
-# %% ../../nbs/4_llm/05_tmf.ipynb #0032
+# %% ../../nbs/4_llm/05_tmf.ipynb #0034
 LESSON = 2000 # steps of lesson two
 
 def tiny_backbone(
@@ -401,9 +404,9 @@ def _soft_lesson(b:Backbone, prompts:PromptEncoder, cases:Sequence[Case], step:i
     p = pack(enc, prompts, b.tokenizer.pad_token_id, 'answer')
     x = replace_tokens(replace_tokens(b.embed(p['ids']), p['ids'], b.behavior_id, _unit(nb, b.width, step, 41)*b.volume), p['ids'], b.item_id, soft)
     lp = -nn.functional.cross_entropy(b.head(b.states(x, p['mask'], p['positions'])[p['row'], p['source']]), p['target'], reduction='none')
-    return answer_loss(lp, p['row'], p['branch'], torch.tensor(answers), torch.tensor([len(e.case.candidates) for e in enc]), 'lm')[0]
+    return answer_loss(lp, p['case'], p['branch'], torch.tensor(answers), torch.tensor([len(e.case.candidates) for e in enc]), 'lm')[0]
 
-# %% ../../nbs/4_llm/05_tmf.ipynb #0035
+# %% ../../nbs/4_llm/05_tmf.ipynb #0037
 def fit(
     tmf:TMF,
     dataset:Dataset,
@@ -425,7 +428,7 @@ def fit(
     def loss_of(step, k):
         for p in groups['lora']: p.requires_grad_(step>=align)
         task = 'hard' if step<align else cur.task(step-align)
-        cases = mk.batch(split.train, cfg.batch, cfg.seed, step)[k*cfg.micro:(k+1)*cfg.micro]
+        cases = mk.batch(split.train, cfg.batch, cfg.seed, step, draws=cfg.draws)[k*cfg.micro:(k+1)*cfg.micro]
         template = int(np.random.default_rng([cfg.seed, 29, step]).integers(len(TEMPLATES)))
         loss, S, M = tmf.read(cases, task, template, tmf.cfg.objective)
         answers = torch.tensor([c.answer for c in cases], device=S.device)
@@ -444,7 +447,7 @@ def fit(
 
 TMF.fit = fit
 
-# %% ../../nbs/4_llm/05_tmf.ipynb #0039
+# %% ../../nbs/4_llm/05_tmf.ipynb #0041
 def save_pretrained(
     tmf:TMF,
     folder:str|Path,  # replaced as a whole once everything is written

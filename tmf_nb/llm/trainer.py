@@ -91,6 +91,7 @@ class TrainCfg:
     steps:int=300           # optimiser steps
     batch:int=16            # cases a step
     micro:int=16            # cases that go through the model at once; the last of a step may be fewer; gradients add up
+    draws:int=1             # cases that are made of one question, each with its own wrong answers; in the model they share the pass over its history
     lr:float=1e-3           # peak learning rate of the LoRA weights
     lr_fusion:float=2e-3    # ... of the fusion
     lr_adaptor:float=1e-2   # ... of the adaptors
@@ -106,7 +107,7 @@ class TrainCfg:
     def __post_init__(self):
         if self.precision not in ('no','bf16'): raise DataError(f"field precision: {self.precision!r} is neither 'no' nor 'bf16'")
         if -(-self.batch//max(1, self.micro))>64: raise DataError(f'field micro: {self.batch} cases a step in parts of {self.micro} are more than 64 parts')
-        for f,least in (('seed',0),('lr',0),('lr_fusion',0),('lr_adaptor',0),('decay',0),('steps',1),('batch',1),('micro',1),('check',0),('patience',1)):
+        for f,least in (('seed',0),('lr',0),('lr_fusion',0),('lr_adaptor',0),('decay',0),('steps',1),('batch',1),('micro',1),('draws',1),('check',0),('patience',1)):
             if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is below {least}')
 
 def rate(step:int, cfg:TrainCfg)->float:
