@@ -230,13 +230,15 @@ def warm_fusion(
     batch:int=256,             # questions a step, all of one shelf
     lr:float=1e-3,
     shelf:int=512,             # of a larger shelf so many items, drawn anew each step, stand against the right ones
+    questions:np.ndarray|None=None, # (n,2) what to learn from; the training questions if None. See `first_touches`
     seed:int=0,
     tick:Callable|None=None,
 )->list[float]:                # share of questions whose right answer came first on the shelf, per step
     "Train a new fusion and match on the training questions, cross-entropy of each against its shelf, without the language model; AMSA's values start afresh. `DataError` without a fusion or a question"
     if tmf.level<2: raise DataError(f'field rung: {tmf.cfg.rung!r} has no fusion to warm up')
-    if not len(split.train): raise DataError(f'{dataset.name}: no training question')
-    log, q, n, I, dev = dataset.log, split.train, tmf.cfg.max_history, len(dataset.catalog), tmf.v_image.device
+    q = split.train if questions is None else questions
+    if not len(q): raise DataError(f'{dataset.name}: no training question')
+    log, n, I, dev = dataset.log, tmf.cfg.max_history, len(dataset.catalog), tmf.v_image.device
     H, B, Y = np.full((len(q),n), -1), np.zeros((len(q),n), int), log.items[q[:,1]]
     for r,(u,p) in enumerate(q):
         at = events_before(dataset, u, p, n, split.visible, looks=split.looks); H[r,:len(at)], B[r,:len(at)] = log.items[at], log.behaviors[at]

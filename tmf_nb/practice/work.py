@@ -60,6 +60,6 @@ def plain_loss(
         n = len(e.ids); ids[r,:n], ids[r,n:n+len(y)], labels[r,n:n+len(y)] = torch.tensor(e.ids), torch.tensor(y), torch.tensor(y)
     ids, labels = ids.to(dev), labels.to(dev)
     alive = (torch.arange(L, device=dev) < torch.tensor([[len(e.ids)+len(y)] for e,y in zip(enc, said)], device=dev)).long()
-    logits = tmf.lm(inputs_embeds=tmf.embed(enc, ids), attention_mask=alive).logits[:,:-1].float()
-    lp = nn.functional.cross_entropy(logits.transpose(1,2), labels[:,1:], reduction='none')                # 0 where there is no label
-    return (lp.sum(1)/(labels[:,1:]>=0).sum(1)).mean()
+    logits, labels = tmf.lm(inputs_embeds=tmf.embed(enc, ids), attention_mask=alive).logits.float(), nn.functional.pad(labels[:,1:], (0,1), value=-100)      # what follows each position
+    lp = nn.functional.cross_entropy(logits.flatten(0,1), labels.flatten(), reduction='none').view(labels.shape)                # 0 where there is no label
+    return (lp.sum(1)/(labels>=0).sum(1)).mean()

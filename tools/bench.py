@@ -1,0 +1,191 @@
+"""How fast, in ratios taken in one run: tools/bench.py [--parts training decisions] [--depth N] -> results/bench/.
+
+Every part is measured against the usual way to do the same thing, round by round in turn, so that a busy machine slows both; a ratio is the median over rounds.
+"""
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+OUT = Path(__file__).resolve().parent.parent/"results"/"bench"
+
+
+def machine():
+    "What this machine can do at best: products of matrices, and reading memory"
+    import torch
+
+    def best(f, n=7):
+        f()
+        out = []
+        for _ in range(n):
+            t = time.perf_counter()
+            f()
+            out.append(time.perf_counter()-t)
+        return min(out)
+    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    q, p = (torch.randint(-127, 127, (2048, 2048), dtype=torch.int8) for _ in range(2))
+    big = torch.randn(64_000_000)
+    return dict(gflops=2*2048**3/best(lambda: a@b)/1e9, int8_gops=2*2048**3/best(lambda: torch._int_mm(q, p))/1e9, gbytes_per_second=big.numel()*4/best(lambda: big.sum())/1e9, threads=torch.get_num_threads())
+
+
+def in_turn(ways, rounds, base):
+    "Seconds of every way in each round, and how many times faster than `base` it is in the same round"
+    seconds = {w: [] for w in ways}
+    for r in range(rounds):
+        for w, f in ways.items():
+            t = time.perf_counter()
+            f()
+            seconds[w].append(time.perf_counter()-t)
+            print(f"  round {r+1}: {w:45s} {seconds[w][-1]:7.2f} s", flush=True)
+    return {w: dict(seconds=[round(x, 3) for x in s], ratio=round(statistics.median(b/x for b, x in zip(seconds[base], s)), 3)) for w, s in seconds.items()}
+
+
+def scene(depth, features=None, rung="cma", **kw):
+    "The demo Storefront, its split, and a TMF on SmolLM2 that is to be trained on it"
+    import torch
+    from tmf_nb.data.candidates import leave_last_out
+    from tmf_nb.data.storefront import make_storefront
+    from tmf_nb.encoders.features import ItemFeatures
+    from tmf_nb.llm.backbone import load_backbone
+    from tmf_nb.llm.tmf import TMF, TMFCfg
+    data = make_storefront("demo").dataset()
+    split = leave_last_out(data)
+    n, g = len(data.catalog), torch.Generator().manual_seed(0)
+    if features is None:
+        yes = torch.ones(n, dtype=torch.bool)
+        features = ItemFeatures(torch.randn(n, 128, generator=g), torch.randn(n, 128, generator=g), torch.randn(n, 64, generator=g), torch.randn(len(data.behaviors), 64, generator=g), yes, yes, yes)
+    return data, split, TMF(load_backbone("smollm2", depth), features, data.catalog.names, data.behaviors, TMFCfg(backbone="smollm2", depth=depth, rung=rung, **kw))
+
+
+def plain_layers(tmf, plain):
+    "Let the LoRA layers compute as peft wrote them, or in one pass"
+    from peft.tuners.lora import Linear
+    from tmf_nb.llm.trainer import one_pass_
+    if not plain: return one_pass_(tmf.lm)
+    for m in tmf.lm.modules():
+        if type(m).__name__ == "OnePassLinear": m.__class__ = Linear
+
+
+def training(depth, rounds, cases):
+    "One optimiser step on hybrid prompts: the usual trainer, then one change after the other"
+    import torch
+    from transformers import Trainer, TrainingArguments
+    from tmf_nb.data.candidates import CaseMaker
+    from tmf_nb.llm import tmf as module
+    from tmf_nb.llm.trainer import TrainCfg, train
+    from tmf_nb.practice.work import counted, plain_loss
+    data, split, tmf = scene(depth, objective="lm", noise=0., dropout=0.)
+    maker, first, losses, work, batch = CaseMaker(data, 10, 10, split.visible), {k: v.clone() for k, v in tmf.state_dict().items()}, {}, {}, {}
+    for draws in (1, 8): batch[draws] = maker.batch(split.train, cases, 0, 0, draws=draws)
+    alike = module.alike
+
+    class Usual(Trainer):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None): return plain_loss(tmf, inputs["cases"])
+
+    def start(name, plain=False, share=8):
+        "The same weights for every way"
+        tmf.load_state_dict(first)
+        plain_layers(tmf, plain)
+        module.alike = lambda e: alike(e, share) if share else None
+        tmf.train()
+        return name
+
+    def usual(draws):
+        name = start(f"usual trainer, {draws}", plain=True)
+        args = TrainingArguments("unused", per_device_train_batch_size=cases, max_steps=1, learning_rate=1e-3, adam_beta2=.98, lr_scheduler_type="constant", weight_decay=0., report_to=[], save_strategy="no", disable_tqdm=True, remove_unused_columns=False, use_cpu=not torch.cuda.is_available(), logging_steps=1)
+        with counted(tmf) as work[name]: trainer = Usual(tmf, args, train_dataset=batch[draws], data_collator=lambda x: dict(cases=list(x)))
+        with counted(tmf) as work[name]: trainer.train()
+        losses[name] = trainer.state.log_history[0]["loss"]
+
+    def ours(name, draws, loss=None, share=8, precision="no"):
+        start(name, share=share)
+        loss = loss or (lambda c: tmf.read(c, objective="lm")[0])
+        groups = dict(lora=tmf.groups()["lora"], fusion=[p for n in ("fusion", "adaptor") for p in tmf.groups()[n]])
+        with counted(tmf) as work[name]: rows = train(groups, lambda step, k: (loss(batch[draws]), {}), TrainCfg(steps=1, batch=cases, micro=cases, lr=1e-3, lr_fusion=1e-3, decay=0., precision=precision))
+        losses[name] = rows[0]["loss"]
+    found = {}
+    for draws in (1, 8):
+        ways = {f"usual trainer, {draws}": lambda: usual(draws), f"LoRA in one pass, {draws}": lambda: ours(f"LoRA in one pass, {draws}", draws, lambda c: plain_loss(tmf, c)),
+                f"logits of answers only, {draws}": lambda: ours(f"logits of answers only, {draws}", draws, share=0)}
+        if draws > 1: ways[f"shared histories, {draws}"] = lambda: ours(f"shared histories, {draws}", draws)
+        else: ways["bf16 products, 1"] = lambda: ours("bf16 products, 1", 1, share=0, precision="bf16")
+        found |= in_turn(ways, rounds, f"usual trainer, {draws}")
+    module.alike = alike
+    for w, r in found.items(): r |= dict(loss=losses[w], cases_per_second=round(cases/statistics.median(r["seconds"]), 3), positions=work[w].positions, logits=work[w].logits, products=work[w].products)
+    return dict(ways=found, cases=cases, prompt=statistics.mean(len(tmf.prompts(c).ids) for c in batch[1]), shared=statistics.mean(tmf.prompts(c).fork for c in batch[1])), data
+
+
+def decisions(depth, rounds, cases):
+    "Eleven candidates, one choice: written by `generate` sixteen at a time, against one pass, and against eight bits"
+    import numpy as np
+    import torch
+    from tmf_nb.data.candidates import CaseMaker, draw
+    from tmf_nb.data.core import Stages
+    from tmf_nb.data.metrics import hits_at, paired
+    from tmf_nb.llm.decode import named, pad_left, write_freely
+    from tmf_nb.llm.eight_bits import eight_bits
+    from tmf_nb.llm.tmf import fit, generate, score, warm_fusion
+    from tmf_nb.llm.trainer import TrainCfg
+    from tmf_nb.practice.run import RunCfg, item_features
+    from tmf_nb.practice.work import counted
+    data, split, _ = scene(1)
+    features, _ = item_features(RunCfg(), data, split, Stages(quiet=True))
+    data, split, tmf = scene(depth, features, objective="lm+pointer", warm=1000)
+    warm_fusion(tmf, data, split, 1000)
+    fit(tmf, data, split, TrainCfg(steps=12, batch=16, micro=16, lr=1e-3, lr_fusion=1e-5, lr_adaptor=5e-3, draws=4))
+    asked = draw(data, split.valid, limit=cases).cases
+    answers, small, chosen, work = np.array([c.answer for c in asked]), eight_bits(tmf), {}, {}
+    several = CaseMaker(data, 10, 10, split.visible).batch(split.valid, cases, 5, 0, draws=8)
+
+    @torch.no_grad()
+    def usual():
+        "Batches of sixteen as they come, padded on the left"
+        plain_layers(tmf, True)
+        out, prompts, tokenizer = [], tmf.prompts, tmf.backbone.tokenizer
+        shown = lambda i: tokenizer.decode(prompts.name(i)).strip()
+        for k in range(0, cases, 16):
+            enc = [prompts(c) for c in asked[k:k+16]]
+            ids = torch.full((len(enc), max(len(e.ids) for e in enc)), tokenizer.pad_token_id)
+            for r, e in enumerate(enc): ids[r, :len(e.ids)] = torch.tensor(e.ids)
+            emb = tmf.embed(enc, ids)
+            rows, alive = pad_left([emb[r, :len(e.ids)] for r, e in enumerate(enc)])
+            said = write_freely(tmf.lm, rows, alive, tokenizer, (tmf.backbone.item_id, tmf.backbone.behavior_id), prompts._tokens("\n")[-1], prompts.max_name+1)
+            out += [named(t, [shown(i) for i in e.case.candidates]) for t, e in zip(said, enc)]
+        plain_layers(tmf, False)
+        return np.array(out)
+
+    def way(name, f):
+        def run():
+            with counted(small if "eight bits" in name else tmf) as work[name]: chosen[name] = f()
+        return run
+    ways = {"written, sixteen at a time": usual, "written, by length": lambda: generate(tmf, asked)[1], "likelihood": lambda: score(tmf, asked, by="likelihood"), "pointer": lambda: score(tmf, asked, by="pointer"),
+            "written, eight bits": lambda: generate(small, asked)[1], "likelihood, eight bits": lambda: score(small, asked, by="likelihood"), "pointer, eight bits": lambda: score(small, asked, by="pointer"),
+            "eight choices a shopper, pointer": lambda: score(tmf, several, by="pointer"), "eight choices a shopper, pointer, eight bits": lambda: score(small, several, by="pointer")}
+    found = in_turn({w: way(w, f) for w, f in ways.items()}, rounds, "written, sixteen at a time")
+    hits = {w: (c==answers).astype(float) if c.ndim==1 else hits_at(c, answers) for w, c in chosen.items() if "choices" not in w}
+    for w, r in found.items():
+        r |= dict(choices_per_second=round(cases/statistics.median(r["seconds"]), 2), positions=work[w].positions, logits=work[w].logits)
+        if w in hits: r["hr1"] = float(hits[w].mean())
+        if w.endswith(", eight bits") and w in hits: r["hr1_minus_32_bits"] = paired(hits[w], hits["written, by length" if w.startswith("written") else w.removesuffix(", eight bits")])
+    return dict(ways=found, cases=cases, written_names=int((chosen["written, sixteen at a time"]>=0).sum())), data
+
+
+def main():
+    from tmf_nb.data.core import run_record, save_json
+    p = argparse.ArgumentParser(description=__doc__)
+    parts = dict(training=(training, 16), decisions=(decisions, 96))
+    p.add_argument("--parts", nargs="+", default=list(parts), choices=list(parts))
+    p.add_argument("--depth", type=int, default=30, help="layers of SmolLM2")
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--cases", type=int, help="questions; fewer for a trial")
+    a = p.parse_args()
+    for part in a.parts:
+        f, cases = parts[part]
+        t, best = time.time(), machine()
+        print(part, {k: round(v, 1) for k, v in best.items()}, flush=True)
+        got, data = f(a.depth, a.rounds, a.cases or cases)
+        for w, r in got["ways"].items(): print(f"{w:45s} x{r['ratio']:.2f}", {k: v for k, v in r.items() if k not in ("seconds", "ratio")})
+        save_json(OUT/f"{part}-smollm2-{a.depth}.json", run_record("bench", "storefront-demo", f"SmolLM2, {a.depth} layers", 0, got["cases"], {w: r["ratio"] for w, r in got["ways"].items()}, data.hash, time.time()-t, part=part, machine=best, depth=a.depth, rounds=a.rounds, **got))
+
+
+if __name__ == "__main__": main()
