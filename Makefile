@@ -10,7 +10,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lab docs preview export readme check results clean
+.PHONY: help install demo test lab docs preview export readme check results bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ check: $(STAMP) ## modules match notebooks, README matches index, lint, and the 
 
 results: $(STAMP) ## measure again what results/ holds: the run of the embedded shop, or STUDY=table3, fusion, objectives, scale
 	$(BIN)/python tools/$(or $(STUDY),results).py $(ARGS)
+
+bench: $(STAMP) ## how fast, in ratios taken in one run: results/bench/
+	$(BIN)/python tools/bench.py $(ARGS)
 
 clean: ## remove what was made, except runs/ and results/
 	rm -rf $(VENV) _docs _proc build dist *.egg-info

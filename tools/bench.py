@@ -111,8 +111,9 @@ def training(depth, rounds, cases):
         else: ways["bf16 products, 1"] = lambda: ours("bf16 products, 1", 1, share=0, precision="bf16")
         found |= in_turn(ways, rounds, f"usual trainer, {draws}")
     module.alike = alike
-    for w, r in found.items(): r |= dict(loss=losses[w], cases_per_second=round(cases/statistics.median(r["seconds"]), 3), positions=work[w].positions, logits=work[w].logits, products=work[w].products)
-    return dict(ways=found, cases=cases, prompt=statistics.mean(len(tmf.prompts(c).ids) for c in batch[1]), shared=statistics.mean(tmf.prompts(c).fork for c in batch[1])), data
+    for w, r in found.items(): r |= dict(loss=losses[w], cases_per_second=round(cases/statistics.median(r["seconds"]), 3), calls=work[w].calls, positions=work[w].positions, logits=work[w].logits)
+    size = next(iter(work.values()))
+    return dict(ways=found, cases=cases, weights=size.weights, head=size.head, prompt=statistics.mean(len(tmf.prompts(c).ids) for c in batch[1]), shared=statistics.mean(tmf.prompts(c).fork for c in batch[1])), data
 
 
 def decisions(depth, rounds, cases):
@@ -164,10 +165,11 @@ def decisions(depth, rounds, cases):
     found = in_turn({w: way(w, f) for w, f in ways.items()}, rounds, "written, sixteen at a time")
     hits = {w: (c==answers).astype(float) if c.ndim==1 else hits_at(c, answers) for w, c in chosen.items() if "choices" not in w}
     for w, r in found.items():
-        r |= dict(choices_per_second=round(cases/statistics.median(r["seconds"]), 2), positions=work[w].positions, logits=work[w].logits)
+        r |= dict(choices_per_second=round(cases/statistics.median(r["seconds"]), 2), calls=work[w].calls, positions=work[w].positions, logits=work[w].logits)
         if w in hits: r["hr1"] = float(hits[w].mean())
         if w.endswith(", eight bits") and w in hits: r["hr1_minus_32_bits"] = paired(hits[w], hits["written, by length" if w.startswith("written") else w.removesuffix(", eight bits")])
-    return dict(ways=found, cases=cases, written_names=int((chosen["written, sixteen at a time"]>=0).sum())), data
+    size = work["pointer"]
+    return dict(ways=found, cases=cases, weights=size.weights, head=size.head, written_names=int((chosen["written, sixteen at a time"]>=0).sum())), data
 
 
 def main():

@@ -18,7 +18,7 @@ def _way(label:str, run:dict|None=None, model:dict|None=None, optim:dict|None=No
 
 SPELT = {'lm':"spell (the paper's loss)", 'list':'compare likelihoods', 'pointer':'point', 'lm+list':'spell and compare', 'lm+pointer':'spell and point'} # objective -> in words
 WAYS = {o:_way(t, model=dict(objective=o, spell='bought')) for o,t in SPELT.items()} | { # way -> label, and what it changes: settings of the run, of the model, of the optimisation
-    'believed':_way('point, and spell what the match believes'), 'no-curriculum':_way('hard prompts only', model=dict(schedule='none')), 'continuous':_way('continuous curriculum', model=dict(schedule='continuous')), 'stages':_way('three stages', model=dict(schedule='stages')), 'reversed':_way('hard prompts first', model=dict(schedule='reversed')),
+    'believed':_way('point, and spell what the match believes'), 'draws':_way('... eight choices of each history', optim=dict(draws=8)), 'no-curriculum':_way('hard prompts only', model=dict(schedule='none')), 'continuous':_way('continuous curriculum', model=dict(schedule='continuous')), 'stages':_way('three stages', model=dict(schedule='stages')), 'reversed':_way('hard prompts first', model=dict(schedule='reversed')),
     'no-align':_way('LoRA moves from the first step', model=dict(align=0)), 'short-align':_way('LoRA rests for 60 steps', model=dict(align=60)), 'loud-lora':_way('LoRA twice as fast', optim=dict(lr=2e-3)), 'quiet-lora':_way('LoRA a fifth as fast', optim=dict(lr=2e-4)),
     'loose-fusion':_way('the fusion ten times as fast', optim=dict(lr_fusion=1e-4)), 'loud-adaptor':_way('adaptors five times as fast', optim=dict(lr_adaptor=5e-3))}
 DEFAULT = 'believed' # what a run with the tiny backbone does
