@@ -77,7 +77,8 @@ def training(depth, rounds, cases):
     data, split, tmf = scene(depth, objective="lm", noise=0., dropout=0.)
     maker, first, losses, work, batch = CaseMaker(data, 10, 10, split.visible), {k: v.clone() for k, v in tmf.state_dict().items()}, {}, {}, {}
     for draws in (1, 8): batch[draws] = maker.batch(split.train, cases, 0, 0, draws=draws)
-    alike = module.alike
+    from tmf_nb.llm.decode import alike
+    sharing = module.sharing
 
     class Usual(Trainer):
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None): return plain_loss(tmf, inputs["cases"])
@@ -86,7 +87,7 @@ def training(depth, rounds, cases):
         "The same weights for every way"
         tmf.load_state_dict(first)
         plain_layers(tmf, plain)
-        module.alike = lambda e: alike(e, share) if share else None
+        module.sharing = lambda e: alike(e, share) if share else None
         tmf.train()
         return name
 
@@ -110,7 +111,7 @@ def training(depth, rounds, cases):
         if draws > 1: ways[f"shared histories, {draws}"] = lambda: ours(f"shared histories, {draws}", draws)
         else: ways["bf16 products, 1"] = lambda: ours("bf16 products, 1", 1, share=0, precision="bf16")
         found |= in_turn(ways, rounds, f"usual trainer, {draws}")
-    module.alike = alike
+    module.sharing = sharing
     for w, r in found.items(): r |= dict(loss=losses[w], cases_per_second=round(cases/statistics.median(r["seconds"]), 3), calls=work[w].calls, positions=work[w].positions, logits=work[w].logits)
     size = next(iter(work.values()))
     return dict(ways=found, cases=cases, weights=size.weights, head=size.head, prompt=statistics.mean(len(tmf.prompts(c).ids) for c in batch[1]), shared=statistics.mean(tmf.prompts(c).fork for c in batch[1])), data
@@ -118,11 +119,13 @@ def training(depth, rounds, cases):
 
 def decisions(depth, rounds, cases):
     "Eleven candidates, one choice: written by `generate` sixteen at a time, against one pass, and against eight bits"
+    import copy
     import numpy as np
     import torch
     from tmf_nb.data.candidates import CaseMaker, draw
     from tmf_nb.data.core import Stages
     from tmf_nb.data.metrics import hits_at, paired
+    from tmf_nb.llm import tmf as module
     from tmf_nb.llm.decode import named, pad_left, write_freely
     from tmf_nb.llm.eight_bits import eight_bits
     from tmf_nb.llm.tmf import fit, generate, score, warm_fusion
@@ -136,6 +139,8 @@ def decisions(depth, rounds, cases):
     fit(tmf, data, split, TrainCfg(steps=12, batch=16, micro=16, lr=1e-3, lr_fusion=1e-5, lr_adaptor=5e-3, draws=4))
     asked = draw(data, split.valid, limit=cases).cases
     answers, small, chosen, work = np.array([c.answer for c in asked]), eight_bits(tmf), {}, {}
+    merged = copy.deepcopy(tmf)
+    merged.lm.merge_adapter()
     several = CaseMaker(data, 10, 10, split.visible).batch(split.valid, cases, 5, 0, draws=8)
 
     @torch.no_grad()
@@ -155,13 +160,19 @@ def decisions(depth, rounds, cases):
         plain_layers(tmf, False)
         return np.array(out)
 
+    def alone():
+        "The same choices, no pass shared"
+        keep, module.sharing = module.sharing, lambda e: None
+        try: return score(merged, several, by="pointer")
+        finally: module.sharing = keep
+
     def way(name, f):
         def run():
-            with counted(small if "eight bits" in name else tmf) as work[name]: chosen[name] = f()
+            with counted(small if "eight bits" in name else merged if f is alone or "merged" in name or name=="eight choices a shopper" else tmf) as work[name]: chosen[name] = f()
         return run
     ways = {"written, sixteen at a time": usual, "written, by length": lambda: generate(tmf, asked)[1], "likelihood": lambda: score(tmf, asked, by="likelihood"), "pointer": lambda: score(tmf, asked, by="pointer"),
-            "written, eight bits": lambda: generate(small, asked)[1], "likelihood, eight bits": lambda: score(small, asked, by="likelihood"), "pointer, eight bits": lambda: score(small, asked, by="pointer"),
-            "eight choices a shopper, pointer": lambda: score(tmf, several, by="pointer"), "eight choices a shopper, pointer, eight bits": lambda: score(small, several, by="pointer")}
+            "written, eight bits": lambda: generate(small, asked)[1], "likelihood, merged": lambda: score(merged, asked, by="likelihood"), "pointer, merged": lambda: score(merged, asked, by="pointer"), "likelihood, eight bits": lambda: score(small, asked, by="likelihood"), "pointer, eight bits": lambda: score(small, asked, by="pointer"),
+            "eight choices, each alone": alone, "eight choices a shopper": lambda: score(merged, several, by="pointer"), "eight choices a shopper, eight bits": lambda: score(small, several, by="pointer")}
     found = in_turn({w: way(w, f) for w, f in ways.items()}, rounds, "written, sixteen at a time")
     hits = {w: (c==answers).astype(float) if c.ndim==1 else hits_at(c, answers) for w, c in chosen.items() if "choices" not in w}
     for w, r in found.items():

@@ -24,7 +24,7 @@ def learn(seed, way, data, split, cases, warmed):
     from tmf_nb.llm.backbone import load_backbone
     from tmf_nb.llm.tmf import TMF, FusionAlone, TMFCfg, fit, generate, score, warm_fusion
     from tmf_nb.llm.trainer import processes
-    from tmf_nb.practice.run import RunCfg, resting, spelling, tuning
+    from tmf_nb.practice.run import RunCfg, resting, spelling, tuning, warming
     if not encoded(seed) or not (WORK/f"s{seed}"/"backbone"/"config.json").exists(): prepare(seed)
     label, run, model, optim, share = way["label"], way.get("run", {}), way.get("model", {}), way.get("optim", {}), way.get("share", 1.)
     cfg = RunCfg(seed=seed, **run)
@@ -36,7 +36,7 @@ def learn(seed, way, data, split, cases, warmed):
     tmf = TMF(b, ItemFeatures.load(WORK/f"s{seed}"/"features.safetensors"), data.catalog.names, data.behaviors, TMFCfg(**base | model)).to(processes().device)
     if share<1: split = replace(split, train=split.train[np.sort(np.random.default_rng([seed, 47]).permutation(len(split.train))[:int(share*len(split.train))])])
     if (seed, share) not in warmed:
-        warm_fusion(tmf, data, split, cfg.warm, seed=seed)
+        warm_fusion(tmf, data, split, warming(cfg, len(split.train)), seed=seed)
         warmed.clear()
         warmed[seed, share] = {k: v.clone() for k, v in tmf.state_dict().items() if k.startswith(("fusion.", "match."))}
     tmf.load_state_dict(warmed[seed, share], strict=False)

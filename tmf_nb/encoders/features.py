@@ -130,16 +130,16 @@ def encode_items(
     name = dict.fromkeys(('image','text'), f'open_clip {encoder}' if encoder!='small' else f'open_clip small, trained on this catalogue ({cfg.steps} steps, seed {seed})') if not blind else dict(image='none' + (f', {k} pictures are too few to learn from' if (k:=int(cat.has_picture.sum())) else ''), text=f'tf-idf and SVD of this catalogue (seed {seed})')
     def make():
         if blind:
-            with stages('encode texts by the words they share'): return dict(image=torch.zeros(n,1), has_image=torch.zeros(n, dtype=torch.bool), text=latent_text(cat.texts, cfg.dim, seed))
+            with stages('encode texts by the words they share'): return dict(image=torch.zeros(n,1), has_image=torch.zeros(n, dtype=torch.bool), text=torch.zeros(n,1) if text_features else latent_text(cat.texts, cfg.dim, seed))
         if encoder=='small':
             with stages('train a small open_clip on the catalogue', cfg.steps) as tick: enc = train_small(cat, cfg, tick)
         else:
             with stages(f'load open_clip {encoder}'): enc = load_pretrained(encoder)
         with stages('encode pictures and texts', 2*n) as tick: v, has = enc.images(cat, tick=tick); w = enc.texts(cat.texts, tick=tick)
         return dict(image=v, has_image=has, text=w)
-    t = cached(cache, ('words', dataset.hash, cfg.dim, seed) if blind else ('clip', dataset.hash, encoder, cfg.__dict__ if encoder=='small' else None), make)
+    t = cached(cache, ('words', dataset.hash, cfg.dim, seed, bool(text_features)) if blind else ('clip', dataset.hash, encoder, cfg.__dict__ if encoder=='small' else None), make)
     if not image_features: out |= dict(image=t['image'], has_image=t['has_image'].bool()); out['source']['image'] = name['image']
-    if not text_features: out |= dict(text=t['text'], has_text=torch.tensor([bool(x) for x in cat.texts])); out['source']['text'] = name['text']
+    if not text_features: out |= dict(text=t['text'], has_text=t['text'].abs().amax(1)>0 if blind else torch.tensor([bool(x) for x in cat.texts])); out['source']['text'] = name['text']
     return out
 
 def replace_seed(cfg:SmallCfg, seed:int, items:int)->SmallCfg:

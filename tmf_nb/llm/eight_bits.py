@@ -6,7 +6,8 @@
 __all__ = ['Rounded', 'Int8Linear', 'eight_bits']
 
 # %% ../../nbs/4_llm/06_eight_bits.ipynb #0003
-import copy
+import copy, time, warnings
+from functools import cache
 from typing import Any
 import torch
 from torch import nn, Tensor
@@ -16,16 +17,17 @@ from .tmf import TMF
 # %% ../../nbs/4_llm/06_eight_bits.ipynb #0006
 class Rounded:
     "Activations as integers, a scale a token; remembers the last ones, because several layers read them"
-    def __init__(self): self.of, self.got = None, None
+    def __init__(self): self.last = None
+    def __deepcopy__(self, memo:dict)->'Rounded': return memo.setdefault(id(self), Rounded())
     def __call__(self,
         x:Tensor,             # (..., d)
     )->tuple[Tensor,Tensor]:  # (n, d) int8, (n, 1) scale
         "Round"
-        of = (x, 0 if x.is_inference() else x._version)
-        if self.of is None or self.of[0] is not x or self.of[1]!=of[1]:
-            v = x.reshape(-1, x.shape[-1]); s = v.abs().amax(1, keepdim=True).clamp_min_(1e-12).div_(127)
-            self.of, self.got = of, ((v/s).round_().to(torch.int8), s)
-        return self.got
+        last, version = self.last, None if x.is_inference() else x._version          # how often it was changed in place, where that is known
+        if version is not None and last and last[0] is x and last[1]==version: return last[2]
+        v = x.reshape(-1, x.shape[-1]).float(); s = v.abs().amax(1, keepdim=True).clamp_min_(1e-12).div_(127); got = (v/s).round_().to(torch.int8), s
+        self.last = None if version is None else (x, version, got)
+        return got
 
 class Int8Linear(nn.Module):
     "A linear layer without bias that multiplies eight-bit integers; for judging, not for training"
@@ -34,29 +36,41 @@ class Int8Linear(nn.Module):
         rounded:Rounded|None=None, # shared by layers that read the same activations
     ):
         super().__init__()
-        s = weight.detach().abs().amax(1).clamp_min(1e-12)/127
-        self.register_buffer('scale', s.float()); self.register_buffer('weight', (weight.detach()/s[:,None]).round().to(torch.int8).t().contiguous())   # (d_in, d_out)
+        w = weight.detach().float(); s = w.abs().amax(1).clamp_min(1e-12)/127
+        self.register_buffer('scale', s); self.register_buffer('weight', (w/s[:,None]).round().to(torch.int8).t().contiguous())   # (d_in, d_out)
         self.rounded = rounded or Rounded()
+        self.eval()
 
     def _save_to_state_dict(self, *args:Any, **kw:Any)->None: raise DataError('a model of eight-bit layers is not saved; save the one it was made from')
 
     def forward(self, x:Tensor)->Tensor: # (..., d_in) -> (..., d_out)
         "Round, multiply, scale"
-        if torch.is_grad_enabled() and x.requires_grad: raise DataError('a model of eight-bit layers can judge, not learn; train it before `eight_bits`')
+        if self.training or torch.is_grad_enabled() and x.requires_grad: raise DataError('a model of eight-bit layers can judge, not learn; train it before `eight_bits`')
         q, s = self.rounded(x)
-        return torch._int_mm(q, self.weight).float().mul_(s).mul_(self.scale).view(*x.shape[:-1], -1)
+        return torch._int_mm(q, self.weight).float().mul_(s).mul_(self.scale).to(x.dtype).view(*x.shape[:-1], -1)
 
 # %% ../../nbs/4_llm/06_eight_bits.ipynb #0010
 def _merged(layer:nn.Module)->Tensor: # (d_out, d_in)
     "The weight of a linear layer, with its LoRA weights added"
     if not hasattr(layer, 'base_layer'): return layer.weight
+    if layer.merged or layer.disable_adapters: return layer.base_layer.weight
     return layer.base_layer.weight + sum(layer.get_delta_weight(a) for a in layer.active_adapters)
+
+@cache
+def _able()->float: # how many times faster than in 32 bits
+    "Whether this processor multiplies eight-bit integers, and right; `DataError` if wrong"
+    g = torch.Generator().manual_seed(0); q, p = (torch.randint(-127, 128, s, generator=g, dtype=torch.int8) for s in ((256,1024),(1024,256))); a, b = q.float(), p.float(); best = {}
+    if not torch.equal(torch._int_mm(q, p).long(), q.long()@p.long()): raise DataError('this processor, or this version of torch, adds eight-bit products up wrong; judge in 32 bits')
+    for k,f in dict(small=lambda: torch._int_mm(q, p), large=lambda: a@b).items():
+        for _ in range(5): t = time.perf_counter(); f(); best[k] = min(best.get(k, 9.), time.perf_counter()-t)
+    return best['large']/best['small']
 
 def eight_bits(
     tmf:TMF,       # on the processor
 )->TMF:            # a copy that scores, writes and recommends, and can neither be trained nor saved
     "A model with eight-bit layers; `DataError` on another device, or for layers with a bias"
     if tmf.v_image.device.type!='cpu': raise DataError(f'eight-bit layers are for the processor, this model is on {tmf.v_image.device}')
+    if (fast := _able())<1: warnings.warn(f'this processor multiplies eight-bit integers at {fast:.2f} times the speed of 32-bit floats; judging will not be faster')
     out = copy.deepcopy(tmf); rounded = Rounded()
     def swap(m:nn.Module)->None:
         for n,c in m.named_children():

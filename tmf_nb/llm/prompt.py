@@ -97,7 +97,7 @@ class Encoded:
     behaviors:list[int]      # behaviours of the [MTb] slots, in reading order
     case:Case                # the case as shown, its history possibly shortened
     reads:list[int]          # for each row (history, then candidates) the position where it has been read: its [MTi], or its name's last token; there the pointer looks
-    fork:int=0               # where the first candidate begins: what stands before is the same for every choice offered to this history
+    fork:int                 # where the first candidate begins: what stands before is the same for every choice offered to this history
 
 class PromptEncoder:
     "Cases to token ids; names and phrases are tokenised once"
@@ -156,7 +156,7 @@ class PromptEncoder:
         room = self.window - max(len(self.answer(i)) for i in case.candidates)
         shown = case
         while True:
-            out = Encoded(list(self.before), [], [], shown, [])
+            out = Encoded(list(self.before), [], [], shown, [], 0)
             for p in pieces(shown, self.names, self.behaviors, task, self.templates[template]):
                 if isinstance(p, Slot):
                     out.ids.append(self.slot_ids[p.kind]); (out.items if p.kind=='item' else out.behaviors).append(p.row)

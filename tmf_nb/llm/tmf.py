@@ -26,7 +26,7 @@ from .backbone import Backbone, TinyCfg, make_tiny, load_backbone
 from .prompt import TASKS, TEMPLATES, Encoded, PromptEncoder, as_text, pieces
 from .curriculum import SCHEDULES, Curriculum
 from .trainer import OBJECTIVES, TrainCfg, answer_loss, one_pass_, train
-from .decode import Pointer, named, pack, pad_left, places, alike, write_freely, write_names
+from .decode import Pointer, named, pack, pad_left, places, sharing, write_freely, write_names
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0006
 RUNGS = dict(text='easy', behavior='medium', amsa='hard', cma='hard') # rung -> hardest task
@@ -207,7 +207,7 @@ def read(self:TMF,
     told = [c.answer for c in cases]                        # whose name is to be written
     if seen and self.training and self.cfg.spell=='believed':
         told = seen[2].argmax(1).tolist(); enc = [replace(e, case=replace(e.case, answer=k)) for e,k in zip(enc, told)]
-    groups = None if seen and self.cfg.candidates=='joint' else alike(enc)       # in joint company a history looks different before each choice
+    groups = None if seen and self.cfg.candidates=='joint' else sharing(enc)     # in joint company a history looks different before each choice; noise and dropout on a shared history are those of its first prompt
     p = {k:v.to(self.v_image.device) for k,v in pack(enc, self.prompts, self.backbone.tokenizer.pad_token_id, 'none' if words is None else 'answer' if words=='lm' else 'all', groups).items()}
     h = self.backbone.states(self.embed(enc, p['ids'], seen, groups), p['mask'], p['positions'])
     y, told, sizes = (torch.tensor(x, device=h.device) for x in ([c.answer for c in cases], told, [len(c.candidates) for c in cases]))
