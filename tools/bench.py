@@ -198,7 +198,7 @@ def main():
         print(part, {k: round(v, 1) for k, v in best.items()}, flush=True)
         got, data = f(a.depth, a.rounds, a.cases or cases)
         for w, r in got["ways"].items(): print(f"{w:45s} x{r['ratio']:.2f}", {k: v for k, v in r.items() if k not in ("seconds", "ratio")})
-        save_json(OUT/f"{part}-smollm2-{a.depth}.json", run_record("bench", "storefront-demo", f"SmolLM2, {a.depth} layers", 0, got["cases"], {w: r["ratio"] for w, r in got["ways"].items()}, data.hash, time.time()-t, part=part, machine=best, depth=a.depth, rounds=a.rounds, **got))
+        save_json(OUT/f"{part}-smollm2-{a.depth}.json", run_record("bench", "storefront-demo", f"SmolLM2, {a.depth} layers", 0, got["cases"], {w: r["ratio"] for w, r in got["ways"].items()}, data.hash, time.time()-t, row=part, part=part, machine=best, depth=a.depth, rounds=a.rounds, **got))
 
 
 if __name__ == "__main__": main()
