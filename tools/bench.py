@@ -72,12 +72,12 @@ def training(depth, rounds, cases):
     from transformers import Trainer, TrainingArguments
     from tmf_nb.data.candidates import CaseMaker
     from tmf_nb.llm import tmf as module
+    from tmf_nb.llm.decode import alike
     from tmf_nb.llm.trainer import TrainCfg, train
     from tmf_nb.practice.work import counted, plain_loss
     data, split, tmf = scene(depth, objective="lm", noise=0., dropout=0.)
     maker, first, losses, work, batch = CaseMaker(data, 10, 10, split.visible), {k: v.clone() for k, v in tmf.state_dict().items()}, {}, {}, {}
     for draws in (1, 8): batch[draws] = maker.batch(split.train, cases, 0, 0, draws=draws)
-    from tmf_nb.llm.decode import alike
     sharing = module.sharing
 
     class Usual(Trainer):
@@ -94,7 +94,7 @@ def training(depth, rounds, cases):
     def usual(draws):
         name = start(f"usual trainer, {draws}", plain=True)
         args = TrainingArguments("unused", per_device_train_batch_size=cases, max_steps=1, learning_rate=1e-3, adam_beta2=.98, lr_scheduler_type="constant", weight_decay=0., report_to=[], save_strategy="no", disable_tqdm=True, remove_unused_columns=False, use_cpu=not torch.cuda.is_available(), logging_steps=1)
-        with counted(tmf) as work[name]: trainer = Usual(tmf, args, train_dataset=batch[draws], data_collator=lambda x: dict(cases=list(x)))
+        trainer = Usual(tmf, args, train_dataset=batch[draws], data_collator=lambda x: dict(cases=list(x)))
         with counted(tmf) as work[name]: trainer.train()
         losses[name] = trainer.state.log_history[0]["loss"]
 
