@@ -8,6 +8,8 @@ __all__ = ['FEW', 'contrast', 'Encoder', 'load_pretrained', 'SmallCfg', 'new_cli
 
 # %% ../../nbs/2_encoders/00_clip.ipynb #0003
 import math, os
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from dataclasses import dataclass, asdict
 from typing import Any, Callable, Sequence
 import numpy as np, torch
@@ -39,29 +41,47 @@ class Encoder:
     @torch.no_grad()
     def images(self,
         catalog:Catalog,
-        batch:int=256,              # pictures held at once
+        batch:int=64,               # pictures held at once
         tick:Callable|None=None,    # called with the number of items done
-    )->tuple[Tensor,Tensor]:        # (I, d) unit vectors, zero where there is no picture; (I,) bool
-        "Encode every picture of a catalogue, `batch` at a time"
+        items:Sequence[int]|None=None, # which; all if None
+    )->tuple[Tensor,Tensor]:        # (n, d) unit vectors, zero where there is no picture (d is 1 if there is none at all); (n,) bool
+        "Encode the pictures of a catalogue, `batch` at a time; the next are opened while these are encoded"
         self.model.eval()
-        has, out = torch.from_numpy(catalog.has_picture.copy()), None
-        for part in np.array_split(np.arange(len(catalog)), max(1, math.ceil(len(catalog)/batch))):
-            mine = [i for i in part if has[i]]
-            if mine:
-                v = F.normalize(self.model.encode_image(torch.stack([self.prepare(catalog.picture(i)) for i in mine])).float(), dim=1)
-                if out is None: out = torch.zeros(len(catalog), v.shape[1])
-                out[mine] = v
-            if tick: tick(len(part))
-        return (torch.zeros(len(catalog), 1) if out is None else out), has
+        items = np.arange(len(catalog)) if items is None else np.asarray(items)
+        has, out, ready = catalog.has_picture[items], None, lambda i: self.prepare(catalog.picture(i))
+        parts = [np.flatnonzero(has)[k:k+batch] for k in range(0, int(has.sum()), batch)]
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            ahead = lambda k: [pool.submit(ready, items[j]) for j in parts[k]] if k<len(parts) else []
+            coming = ahead(0)
+            for k,at in enumerate(parts):
+                now, coming = coming, ahead(k+1)
+                v = F.normalize(self.model.encode_image(torch.stack([f.result() for f in now])).float(), dim=1)
+                if out is None: out = torch.zeros(len(items), v.shape[1])
+                out[at] = v
+                if tick: tick(len(at))
+        if tick: tick(int((~has).sum()))
+        return (torch.zeros(len(items), 1) if out is None else out), torch.from_numpy(has.copy())
 
     @torch.no_grad()
-    def texts(self, texts:Sequence[str], batch:int=256, tick:Callable|None=None)->Tensor: # (n, d)
-        "Encode strings"
-        self.model.eval(); out = []
-        for k in range(0, len(texts), batch):
-            out.append(F.normalize(self.model.encode_text(self.tokenizer(list(texts[k:k+batch]))).float(), dim=1))
-            if tick: tick(len(out[-1]))
-        return torch.cat(out)
+    def texts(self, texts:Sequence[str], batch:int=64, tick:Callable|None=None)->Tensor: # (n, d)
+        "Encode strings, each different one once, those of similar length together"
+        self.model.eval()
+        kinds = list(dict.fromkeys(texts)); row = {t:k for k,t in enumerate(kinds)}
+        ids = torch.cat([self.tokenizer(kinds[k:k+1024]) for k in range(0, len(kinds), 1024)])
+        length = (ids!=0).sum(1); order = length.argsort(); out = None
+        for at in order.split(batch):
+            v = F.normalize(self._words(ids[at], int(length[at].max())).float(), dim=1)
+            if out is None: out = torch.zeros(len(kinds), v.shape[1])
+            out[at] = v
+            if tick: tick(len(at))
+        if tick: tick(len(texts)-len(kinds))
+        return out[[row[t] for t in texts]]
+
+    def _words(self, ids:Tensor, length:int)->Tensor:
+        "A text tower that reads from left to right, and is read where the text ends, need not read the padding after it"
+        m = self.model; seen = getattr(m, 'attn_mask', None)
+        if seen is None or not isinstance(getattr(m, 'positional_embedding', None), Tensor) or getattr(m, 'text_pool_type', '')!='argmax' or not torch.isinf(seen[:-1,1:].diagonal()).all(): return m.encode_text(ids)
+        return torch.func.functional_call(m, dict(positional_embedding=m.positional_embedding[:length], attn_mask=seen[:length,:length]), (None, ids[:,:length]))[1]
 
 # %% ../../nbs/2_encoders/00_clip.ipynb #0011
 def load_pretrained(
@@ -140,15 +160,15 @@ def train_small(
     at = np.flatnonzero(catalog.has_picture)
     if len(at)<FEW: raise DataError(f'encoder small: {len(at)} items have a picture, at least {FEW} are needed to train on; bring features with --image-features FILE')
     tok = SimpleTokenizer(context_length=cfg.context)
-    pix, ids = torch.stack([to_square(catalog.picture(i), cfg.size) for i in at]), tok([catalog.texts[i] for i in at])
+    pix = lru_cache(2**14)(lambda k: to_square(catalog.picture(at[k]), cfg.size))          # of a large catalogue, what training comes across
     model, g, n = new_clip(cfg), torch.Generator().manual_seed(cfg.seed), min(cfg.batch, len(at))
     opt = torch.optim.AdamW(model.parameters(), lr=cfg.lr, weight_decay=.05, betas=(.9,.98))
     model.train()
     for step in range(cfg.steps):
         for p in opt.param_groups: p['lr'] = cfg.lr*min(1, (step+1)/20, .02+1.96*(cfg.steps-step)/cfg.steps/1.5)
         b = torch.randperm(len(at), generator=g)[:n]
-        x = to_float(pix[b])
-        u, w = F.normalize(model.encode_image(jitter(x,g)),dim=1), F.normalize(model.encode_text(ids[b]),dim=1)
+        x, ids = to_float(torch.stack([pix(k) for k in b.tolist()])), tok([catalog.texts[at[k]] for k in b.tolist()])
+        u, w = F.normalize(model.encode_image(jitter(x,g)),dim=1), F.normalize(model.encode_text(ids),dim=1)
         loss = contrast(u, w, model.logit_scale.exp().clamp(max=50))
         if cfg.visual: loss = loss + cfg.visual*contrast(u, F.normalize(model.encode_image(jitter(x,g)),dim=1), 8.)
         opt.zero_grad(); loss.backward(); opt.step()

@@ -118,6 +118,7 @@ def encode_items(
     text_features:str|Path|None=None, # instead of encoding texts
     stages:Stages|None=None,
     small:SmallCfg=SmallCfg(),
+    part:int=4096,                    # items whose vectors reach the disk together; an interrupted run goes on after the last of them
 )->dict[str,Any]:                     # image, text, has_image, has_text, source
     "Picture and text vectors of every item, computed once for the same content"
     cat, stages = dataset.catalog, stages or Stages(quiet=True)
@@ -135,9 +136,15 @@ def encode_items(
             with stages('train a small open_clip on the catalogue', cfg.steps) as tick: enc = train_small(cat, cfg, tick)
         else:
             with stages(f'load open_clip {encoder}'): enc = load_pretrained(encoder)
-        with stages('encode pictures and texts', 2*n) as tick: v, has = enc.images(cat, tick=tick); w = enc.texts(cat.texts, tick=tick)
-        return dict(image=v, has_image=has, text=w)
-    t = cached(cache, ('words', dataset.hash, cfg.dim, seed, bool(text_features)) if blind else ('clip', dataset.hash, encoder, cfg.__dict__ if encoder=='small' else None), make)
+        with stages('encode pictures and texts', 2*n) as tick:
+            def encode(a, b): v, has = enc.images(cat, tick=tick, items=range(a,b)); return dict(image=v, has_image=has, text=enc.texts(cat.texts[a:b], tick=tick))
+            if n<=part: return encode(0, n)
+            got = [cached(Path(cache)/'parts', (key, a, part), lambda: encode(a, min(n,a+part))) for a in range(0, n, part)]
+        width = max(g['image'].shape[1] for g in got)
+        return {k:torch.cat([torch.nn.functional.pad(g[k], (0,width-g[k].shape[1])) if k=='image' else g[k] for g in got]) for k in got[0]}
+    key = ('words', dataset.hash, cfg.dim, seed, bool(text_features)) if blind else ('clip', dataset.hash, encoder, cfg.__dict__ if encoder=='small' else None)
+    t = cached(cache, key, make)
+    for a in range(0, n, part): (Path(cache)/'parts'/f'{digest((key, a, part))}.safetensors').unlink(missing_ok=True)
     if not image_features: out |= dict(image=t['image'], has_image=t['has_image'].bool()); out['source']['image'] = name['image']
     if not text_features: out |= dict(text=t['text'], has_text=t['text'].abs().amax(1)>0 if blind else torch.tensor([bool(x) for x in cat.texts])); out['source']['text'] = name['text']
     return out

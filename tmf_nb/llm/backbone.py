@@ -58,10 +58,27 @@ class Backbone:
         embedded:Tensor,       # (B, L, d)
         mask:Tensor,           # (B, L, L) bool, True where row may look at column
         positions:Tensor,      # (B, L)
+        parts:Tensor|None=None, # (B, L) of each token: 0 in the beginning that the parts of a row share, k in its k-th part, -1 padding; one part if None
     )->Tensor:                 # (B, L, d) last hidden states
-        "Run the transformer without its head"
+        "Run the transformer without its head; where a row has several parts, its beginning is read once, and then each part after it"
+        if parts is None or parts.max()<2: return self._through(embedded, mask, positions)
+        from transformers import DynamicCache
+        head, read = parts==0, DynamicCache()
+        n = int(head.sum(1).max())
+        first = self._through(embedded[:,:n], mask[:,:n,:n], positions[:,:n], read)
+        own = [(r, (p==k).nonzero()[:,0]) for r,p in enumerate(parts) for k in range(1, int(p.max())+1)]
+        row, at = torch.tensor([r for r,_ in own], device=head.device), nn.utils.rnn.pad_sequence([i for _,i in own], batch_first=True, padding_value=-1)
+        there, at = at>=0, at.clamp_min(0); i = row[:,None]
+        read.batch_select_indices(row)                   # each part has its row's beginning behind it
+        sees = torch.cat([mask[i,at,:n] & head[row,None,:n], mask[row[:,None,None],at[:,:,None],at[:,None,:]] & there[:,None,:]], 2)
+        then = self._through(embedded[i,at], sees, positions[i,at], read)
+        out = nn.functional.pad(first*head[:,:n,None], (0,0,0,embedded.shape[1]-n))
+        return out.index_put((i.expand_as(at)[there], at[there]), then[there])
+
+    def _through(self, embedded:Tensor, mask:Tensor, positions:Tensor, read:Any=None)->Tensor:
+        "One pass; with a cache, after what is in it"
         bias = torch.zeros(mask.shape, dtype=embedded.dtype, device=embedded.device).masked_fill(~mask, torch.finfo(embedded.dtype).min)
-        return self.inner.base_model(inputs_embeds=embedded, attention_mask=bias[:,None], position_ids=positions, use_cache=False).last_hidden_state
+        return self.inner.base_model(inputs_embeds=embedded, attention_mask=bias[:,None], position_ids=positions, past_key_values=read, use_cache=read is not None).last_hidden_state
 
     def head(self, states:Tensor)->Tensor: # (..., d) -> (..., V)
         "Logits; call it only where an answer is read"

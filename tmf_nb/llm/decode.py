@@ -44,11 +44,9 @@ def alike(
 def sharing(
     encoded:Sequence[Encoded], # prompts of a batch
 )->list[list[int]]|None:       # groups for `pack`; None where each had better have its own row
-    "The largest groups that make a batch smaller: rows are padded to the longest, and each position may look along all of its row"
-    n, L0 = len(encoded), max(len(e.ids) for e in encoded)
-    for most in (8,4,2):
-        g = alike(encoded, most); L = max(encoded[k[0]].fork+sum(len(encoded[i].ids)-encoded[i].fork for i in k) for k in g)
-        if len(g)*L < .95*n*L0 and len(g)*L*L <= 4*n*L0*L0: return g
+    "Groups that make a batch smaller: beginnings are padded to the longest beginning, and what follows to the longest of what follows"
+    g, longest = alike(encoded), lambda f: max(map(f, encoded))
+    if len(g)*longest(lambda e: e.fork)+len(encoded)*longest(lambda e: len(e.ids)-e.fork) < .95*len(encoded)*longest(lambda e: len(e.ids)): return g
 
 def pack(
     encoded:Sequence[Encoded],   # prompts
@@ -56,7 +54,7 @@ def pack(
     pad:int,                     # padding id
     branches:str='all',          # 'all' candidates, only the 'answer', or 'none'
     groups:Sequence[Sequence[int]]|None=None, # prompts that share a row, see `sharing`; none if None
-)->dict[str,Tensor]:             # ids, positions (R, L); mask (R, L, L) bool; per answer token: case, row, source position, target id, branch; per prompt: at, its row, and shift, how far its candidates were moved there
+)->dict[str,Tensor]:             # ids, positions, parts (R, L); mask (R, L, L) bool, see `Backbone.states`; per answer token: case, row, source position, target id, branch; per prompt: at, its row, and shift, how far its candidates were moved there
     "Prompts with their answers as branches of one sequence, a row for each group"
     if branches not in ('all','answer','none'): raise DataError(f"field branches: {branches!r} is not 'all', 'answer' or 'none'")
     rows, read, at, shift = [], [], np.zeros(len(encoded), int), np.zeros(len(encoded), int)
@@ -82,7 +80,7 @@ def pack(
     sees = lambda x: (x[:,None,:]==0) | (x[:,:,None]==x[:,None,:])
     mask = sees(who) & sees(seg) & torch.ones(L, L, dtype=torch.bool).tril()
     read = np.array(read, int).reshape(-1,5).T
-    return dict(ids=torch.from_numpy(ids), positions=torch.from_numpy(pos), mask=mask, at=torch.from_numpy(at), shift=torch.from_numpy(shift), **{k:torch.from_numpy(v.copy()) for k,v in zip(('case','row','source','target','branch'), read)})
+    return dict(ids=torch.from_numpy(ids), positions=torch.from_numpy(pos), mask=mask, parts=who, at=torch.from_numpy(at), shift=torch.from_numpy(shift), **{k:torch.from_numpy(v.copy()) for k,v in zip(('case','row','source','target','branch'), read)})
 
 # %% ../../nbs/4_llm/04_decode.ipynb #0017
 class Pointer(nn.Module):

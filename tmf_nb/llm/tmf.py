@@ -209,7 +209,7 @@ def read(self:TMF,
         told = seen[2].argmax(1).tolist(); enc = [replace(e, case=replace(e.case, answer=k)) for e,k in zip(enc, told)]
     groups = None if seen and self.cfg.candidates=='joint' else sharing(enc)     # in joint company a history looks different before each choice; noise and dropout on a shared history are those of its first prompt
     p = {k:v.to(self.v_image.device) for k,v in pack(enc, self.prompts, self.backbone.tokenizer.pad_token_id, 'none' if words is None else 'answer' if words=='lm' else 'all', groups).items()}
-    h = self.backbone.states(self.embed(enc, p['ids'], seen, groups), p['mask'], p['positions'])
+    h = self.backbone.states(self.embed(enc, p['ids'], seen, groups), p['mask'], p['positions'], p['parts'])
     y, told, sizes = (torch.tensor(x, device=h.device) for x in ([c.answer for c in cases], told, [len(c.candidates) for c in cases]))
     loss, S = 0., None
     if words is not None:
