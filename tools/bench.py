@@ -1,4 +1,4 @@
-"""How fast, in ratios taken in one run: tools/bench.py [--parts training decisions] [--depth N] -> results/bench/.
+"""How fast, in ratios taken in one run: tools/bench.py [--parts training decisions encoding profile catalogue] [--depth N] -> results/bench/.
 
 Every part is measured against the usual way to do the same thing, round by round in turn, so that a busy machine slows both; a ratio is the median over rounds.
 """
@@ -166,28 +166,126 @@ def decisions(depth, rounds, cases):
         try: return score(merged, several, by="pointer")
         finally: module.sharing = keep
 
+    def one_product(self, x):
+        "An eight-bit layer without memory, which a compiler can join to what stands around it"
+        v = x.reshape(-1, x.shape[-1])
+        scale = v.abs().amax(1, keepdim=True).clamp_min(1e-12)/127
+        return (torch._int_mm((v/scale).round().to(torch.int8), self.weight).float()*scale*self.scale).view(*x.shape[:-1], -1)
+    compiled = copy.deepcopy(small)
+    for layer in compiled.backbone.inner.base_model.layers:
+        for m in layer.mlp.children():
+            if hasattr(m, "rounded"): m.forward = one_product.__get__(m)
+        layer.mlp.compile(dynamic=True)
+    t = time.perf_counter()
+    score(compiled, asked[:8], by="pointer")
+    compiling = time.perf_counter()-t
+
     def way(name, f):
         def run():
-            with counted(small if "eight bits" in name else merged if f is alone or "merged" in name or name=="eight choices a shopper" else tmf) as work[name]: chosen[name] = f()
+            with counted(compiled if "compiled" in name else small if "eight bits" in name else merged if f is alone or "merged" in name or name=="eight choices a shopper" else tmf) as work[name]: chosen[name] = f()
         return run
     ways = {"written, sixteen at a time": usual, "written, by length": lambda: generate(tmf, asked)[1], "likelihood": lambda: score(tmf, asked, by="likelihood"), "pointer": lambda: score(tmf, asked, by="pointer"),
-            "written, eight bits": lambda: generate(small, asked)[1], "likelihood, merged": lambda: score(merged, asked, by="likelihood"), "pointer, merged": lambda: score(merged, asked, by="pointer"), "likelihood, eight bits": lambda: score(small, asked, by="likelihood"), "pointer, eight bits": lambda: score(small, asked, by="pointer"),
+            "written, eight bits": lambda: generate(small, asked)[1], "likelihood, merged": lambda: score(merged, asked, by="likelihood"), "pointer, merged": lambda: score(merged, asked, by="pointer"), "likelihood, eight bits": lambda: score(small, asked, by="likelihood"), "pointer, eight bits": lambda: score(small, asked, by="pointer"), "pointer, eight bits, compiled": lambda: score(compiled, asked, by="pointer"),
             "eight choices, each alone": alone, "eight choices a shopper": lambda: score(merged, several, by="pointer"), "eight choices a shopper, eight bits": lambda: score(small, several, by="pointer")}
     found = in_turn({w: way(w, f) for w, f in ways.items()}, rounds, "written, sixteen at a time")
     hits = {w: (c==answers).astype(float) if c.ndim==1 else hits_at(c, answers) for w, c in chosen.items() if "choices" not in w}
     for w, r in found.items():
         r |= dict(choices_per_second=round(cases/statistics.median(r["seconds"]), 2), calls=work[w].calls, positions=work[w].positions, logits=work[w].logits)
         if w in hits: r["hr1"] = float(hits[w].mean())
-        if w.endswith(", eight bits") and w in hits: r["hr1_minus_32_bits"] = paired(hits[w], hits["written, by length" if w.startswith("written") else w.removesuffix(", eight bits")])
+        if ", eight bits" in w and w in hits: r["hr1_minus_32_bits"] = paired(hits[w], hits["written, by length" if w.startswith("written") else w.split(",")[0]])
     size = work["pointer"]
-    return dict(ways=found, cases=cases, weights=size.weights, head=size.head, written_names=int((chosen["written, sixteen at a time"]>=0).sum())), data
+    return dict(ways=found, cases=cases, weights=size.weights, head=size.head, compiling=round(compiling, 1), written_names=int((chosen["written, sixteen at a time"]>=0).sum())), data
+
+
+def encoding(rounds, cases):
+    "Pictures and texts through open_clip: one by one, and as `Encoder` does it; the weights are random, which costs the same"
+    import open_clip
+    import torch
+    from torch.nn.functional import normalize
+    from tmf_nb.data.storefront import make_storefront
+    from tmf_nb.encoders.clip import Encoder, SmallCfg, new_clip, to_float, to_square
+    data = make_storefront("demo").dataset()
+    catalog, ways, worst = data.catalog, {}, {}
+    catalog = type(catalog)(catalog.frame.iloc[:cases], catalog.pictures)
+    small, arch = SmallCfg(), "ViT-B-32"
+    model, _, prepare = open_clip.create_model_and_transforms(arch)
+    encoders = dict(small=Encoder(new_clip(small).eval(), open_clip.SimpleTokenizer(context_length=small.context), lambda im: to_float(to_square(im, small.size)), "small"), **{arch: Encoder(model.eval(), open_clip.get_tokenizer(arch), prepare, arch)})
+    texts = [f"{t} ({k})" for k, t in enumerate(catalog.texts)]            # all different: no gain from repeats
+
+    @torch.no_grad()
+    def loop(e, what):
+        if what=="pictures": return torch.cat([normalize(e.model.encode_image(e.prepare(catalog.picture(i))[None]).float(), dim=1) for i in range(len(catalog))])
+        return torch.cat([normalize(e.model.encode_text(e.tokenizer([t])).float(), dim=1) for t in texts])
+    got, found = {}, {}
+    for name, e in encoders.items():
+        for what in ("pictures", "texts"):
+            base, mine = f"{what}, {name}, one by one", f"{what}, {name}"
+            ways = {base: lambda: got.__setitem__(base, loop(e, what)), mine: lambda: got.__setitem__(mine, e.images(catalog)[0] if what=="pictures" else e.texts(texts))}
+            found |= in_turn(ways, rounds, base)
+            worst[mine] = float((got[base]-got[mine]).abs().max())
+    for w, r in found.items(): r |= dict(items_per_second=round(cases/statistics.median(r["seconds"]), 1), **({"largest_difference": worst[w]} if w in worst else {}))
+    return dict(ways=found, cases=cases), data
+
+
+def catalogue(rounds, cases):
+    "Every item of `electronics` (the paper's Table 1) through the small encoder, from drawing its picture to vectors on the disk; the memory is that of this process, so run it alone"
+    import tempfile
+    import threading
+    from tmf_nb.data.core import Stages, peak_mb
+    from tmf_nb.data.storefront import make_storefront
+    from tmf_nb.encoders.features import encode_items
+    data = make_storefront("electronics").dataset()
+    n, stages, seen, over = len(data.catalog), Stages(), [], threading.Event()
+    start = time.perf_counter()
+
+    def watch():
+        while not over.wait(2): seen.append([round(time.perf_counter()-start, 1), round(float(next(x for x in open("/proc/self/status") if x.startswith("VmRSS")).split()[1])/1024)])
+    before, watcher = peak_mb(), threading.Thread(target=watch)
+    watcher.start()
+    try:
+        with tempfile.TemporaryDirectory() as d: out = encode_items(data, cache=d, stages=stages)
+    finally: over.set()
+    watcher.join()
+    seconds = time.perf_counter()-start
+    return dict(ways={"electronics, small": dict(seconds=[round(seconds, 1)], ratio=1., items_per_second=round(n/seconds, 1))}, cases=n, stages=dict(stages.seconds), memory=seen, before_mb=round(before), peak_mb=round(peak_mb()), width=out["image"].shape[1]), data
+
+
+def profile(rounds, cases):
+    "Where an epoch of each graph encoder and sequential rival goes: operations of torch, and functions of Python"
+    import cProfile
+    import pstats
+    from pathlib import Path as P
+    import torch
+    from torch.profiler import ProfilerActivity, profile as watch
+    from tmf_nb.encoders.features import GRAPHS, graph_encoder
+    from tmf_nb.studies.table2 import ROWS
+    from scale import shop
+    torch.set_num_threads(1)
+    data, split = shop("demo-1500")
+    ways = {}
+    for m in (*GRAPHS, "gru4rec", "sasrec", "bert4rec"):
+        run = (lambda: graph_encoder("small", data, split, epochs=1, enough=1)) if m=="small" else (lambda: ROWS[m](data, split, 0, epochs=1))
+        run()
+        t = time.perf_counter()
+        with watch(activities=[ProfilerActivity.CPU]) as w: run()
+        seconds = time.perf_counter()-t
+        ops = sorted(w.key_averages(), key=lambda o: -o.self_cpu_time_total)
+        whole = sum(o.self_cpu_time_total for o in ops)
+        code = cProfile.Profile()
+        code.runcall(run)
+        stats = pstats.Stats(code)
+        calls = sorted(((v[2], f"{P(f[0]).name}: {f[2]}", v[0]) for f, v in stats.stats.items()), reverse=True)
+        own = sorted(((v[2], f"{P(f[0]).name}: {f[2]}", v[0]) for f, v in stats.stats.items() if "tmf_nb" in f[0]), reverse=True)
+        part = lambda rows: [[n, round(x/stats.total_tt, 3), c] for x, n, c in rows[:3]]
+        ways[m] = dict(seconds=[round(seconds, 2)], ratio=1., operations=[[o.key, round(o.self_cpu_time_total/whole, 3), o.count] for o in ops[:3]], functions=part(calls), ours=part(own))
+    return dict(ways=ways, cases=int(split.visible.sum()), users=len(data.log.user_ids), items=len(data.catalog)), data
 
 
 def main():
     from tmf_nb.data.core import run_record, save_json
     p = argparse.ArgumentParser(description=__doc__)
-    parts = dict(training=(training, 16), decisions=(decisions, 96))
-    p.add_argument("--parts", nargs="+", default=list(parts), choices=list(parts))
+    parts = dict(training=(training, 16), decisions=(decisions, 96), encoding=(encoding, 256), profile=(profile, 0), catalogue=(catalogue, 0))
+    p.add_argument("--parts", nargs="+", default=list(parts)[:4], choices=list(parts), help="all but catalogue, which takes long, if not given")
     p.add_argument("--depth", type=int, default=30, help="layers of SmolLM2")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--cases", type=int, help="questions; fewer for a trial")
@@ -196,9 +294,10 @@ def main():
         f, cases = parts[part]
         t, best = time.time(), machine()
         print(part, {k: round(v, 1) for k, v in best.items()}, flush=True)
-        got, data = f(a.depth, a.rounds, a.cases or cases)
+        smol = part in ("training", "decisions")
+        got, data = f(a.depth, a.rounds, a.cases or cases) if smol else f(a.rounds, a.cases or cases)
         for w, r in got["ways"].items(): print(f"{w:45s} x{r['ratio']:.2f}", {k: v for k, v in r.items() if k not in ("seconds", "ratio")})
-        save_json(OUT/f"{part}-smollm2-{a.depth}.json", run_record("bench", "storefront-demo", f"SmolLM2, {a.depth} layers", 0, got["cases"], {w: r["ratio"] for w, r in got["ways"].items()}, data.hash, time.time()-t, row=part, part=part, machine=best, depth=a.depth, rounds=a.rounds, **got))
+        save_json(OUT/(f"{part}-smollm2-{a.depth}.json" if smol else f"{part}.json"), run_record("bench", data.name, f"SmolLM2, {a.depth} layers" if smol else "open_clip" if part!="profile" else "encoders and rivals", 0, got["cases"], {w: r["ratio"] for w, r in got["ways"].items()}, data.hash, time.time()-t, row=part, part=part, machine=best, depth=a.depth, rounds=a.rounds, **got))
 
 
 if __name__ == "__main__": main()

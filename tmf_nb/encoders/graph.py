@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch_geometric.nn import SimpleConv
 from ..data.core import DataError
 from ..data.schema import Dataset
-from ..data.candidates import Case, Split, history_before
+from ..data.candidates import Case, Split, histories
 from .batches import Batch, collate
 
 warnings.filterwarnings('ignore', message='.*[Ss]parse CSR tensor support.*') # a beta notice of torch, once per process
@@ -154,12 +154,12 @@ def event_questions(
     looks:bool=False,        # as it happened, see `Split.looks`
 )->tuple[tuple[Tensor,Tensor,Tensor,Tensor],Tensor]: # collated histories, and the item that came next (n,)
     "Every visible event as a question: what came next, under that event's own behaviour?"
-    log, cases = dataset.log, []
-    for e in np.flatnonzero(visible):
-        h = history_before(dataset, log.users[e], e, max_history, visible, looks=looks)
-        if len(h)>=min_history: cases.append(Case(int(log.users[e]), h, int(log.behaviors[e]), (int(log.items[e]), -1), 0))
-    if not cases: raise DataError(f'{dataset.name}: no user has {min_history+1} events that training may see')
-    return asked(collate(cases, max_history)), torch.tensor([c.item for c in cases])
+    log, e = dataset.log, np.flatnonzero(visible)
+    h = histories(dataset, np.stack([log.users[e], e], 1), max_history, visible, looks)
+    enough = (h>=0).sum(1)>=min_history; h, e = h[enough], e[enough]
+    if not len(e): raise DataError(f'{dataset.name}: no user has {min_history+1} events that training may see')
+    h = h[:,-int((h>=0).sum(1).max()):]; m = h>=0; t = lambda x: torch.from_numpy(np.where(m, x[h], 0).astype(np.int64))
+    return (t(log.items), t(log.behaviors), torch.from_numpy(m), torch.from_numpy(log.behaviors[e].astype(np.int64))), torch.from_numpy(log.items[e].astype(np.int64))
 
 def train_graph(
     dataset:Dataset,

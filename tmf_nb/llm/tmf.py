@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from torch import nn, Tensor
 from ..data.core import DataError, save_json, load_json, write_atomic
 from ..data.schema import Dataset
-from ..data.candidates import Case, CaseMaker, Split, events_before, shelves
+from ..data.candidates import Case, CaseMaker, Split, histories, shelves
 from ..data.metrics import generation_metrics, hits_at
 from ..encoders.features import ItemFeatures
 from ..fusion.attention import COMPANY, Fusion, FusionCfg, Match, sight
@@ -239,9 +239,8 @@ def warm_fusion(
     q = split.train if questions is None else questions
     if not len(q): raise DataError(f'{dataset.name}: no training question')
     log, n, I, dev = dataset.log, tmf.cfg.max_history, len(dataset.catalog), tmf.v_image.device
-    H, B, Y = np.full((len(q),n), -1), np.zeros((len(q),n), int), log.items[q[:,1]]
-    for r,(u,p) in enumerate(q):
-        at = events_before(dataset, u, p, n, split.visible, looks=split.looks); H[r,:len(at)], B[r,:len(at)] = log.items[at], log.behaviors[at]
+    at = histories(dataset, q, n, split.visible, split.looks); at = np.take_along_axis(at, np.argsort(at<0, 1, kind='stable'), 1)      # the oldest first, as in a case
+    H, B, Y = np.where(at>=0, log.items[at], -1), np.where(at>=0, log.behaviors[at], 0), log.items[q[:,1]]
     which = np.unique([s[0] for s in shelves(dataset.catalog)[0]], return_inverse=True)[1]
     on, asked = ([np.flatnonzero(w==k) for k in range(which.max()+1)] for w in (which, which[Y]))
     touched = np.unique((log.users.astype(np.int64)*I + log.items)[split.visible])
@@ -288,11 +287,16 @@ def _by_length(tmf:TMF, cases:Sequence[Case], batch:int):
     order = np.array(sorted(range(len(cases)), key=lambda i: (len(cases[i].history), cases[i].history, cases[i].target)), int)
     for k in range(0, len(cases), batch): yield order[k:k+batch]
 
+def _suits(tmf:TMF, case:Case)->int:
+    "How many prompts at once: a processor is fastest while the states of a layer stay in its cache, about a million numbers; an accelerator wants more"
+    n = (2**20 if tmf.v_image.device.type=='cpu' else 2**26)//(tmf.backbone.width*len(tmf.prompts(case, RUNGS[tmf.cfg.rung]).ids))
+    return max(4, min(64, n))
+
 @torch.no_grad()
 def score(
     tmf:TMF,
     cases:Sequence[Case],
-    batch:int=16,
+    batch:int|None=None,     # at once; as many as suit the machine if None
     tick:Callable|None=None,
     by:str|None=None,        # 'pointer' or 'likelihood' (of the candidates' names); the pointer if None and the model has one
 )->np.ndarray:               # (n, C) scores: the pointer's, or log-likelihoods
@@ -304,7 +308,7 @@ def score(
     C = {len(c.candidates) for c in cases}
     if len(C)!=1: raise DataError(f'field candidates: cases with {sorted(C)} candidates cannot be scored together')
     out = np.zeros((len(cases), C.pop()), np.float32)
-    for at in _by_length(tmf, cases, batch):
+    for at in _by_length(tmf, cases, batch or _suits(tmf, cases[0])):
         out[at] = tmf.read([cases[i] for i in at], objective='pointer' if by=='pointer' else 'list')[1].cpu().numpy()
         if tick: tick(len(at))
     return out
