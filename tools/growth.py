@@ -1,4 +1,4 @@
-"""Processor seconds and peak memory of every stage while one thing grows: tools/growth.py [--axes users items history candidates] -> results/growth/.
+"""Processor seconds of every stage, and the largest memory so far, while one thing grows: tools/growth.py [--axes users items history candidates] -> results/growth/.
 
 Each size runs in a process of its own, on one thread, with a tiny backbone that has not been to school: what a stage costs does not depend on what the model knows.
 """

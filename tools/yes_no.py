@@ -12,7 +12,7 @@ OUT = Path(__file__).resolve().parent.parent/"results"/"yes_no"
 def main():
     import torch
     from dataclasses import asdict
-    from tmf_nb.data.core import run_record, save_json
+    from tmf_nb.data.core import load_json, run_record, save_json
     from tmf_nb.rivals.yes_no import KINDS, Averages, CollabCfg, auc, auc_interval, load_collm, train_collab, uauc
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("folder", type=Path)
@@ -25,7 +25,7 @@ def main():
     for kind in a.kinds:
         for seed in a.seeds if kind!="averages" else [0]:
             path = OUT/f"{data.name}-{kind}-s{seed}.json"
-            if path.exists(): continue
+            if path.exists() and load_json(path)["data_hash"]==data.hash: continue
             t, cfg = time.time(), CollabCfg(seed=seed)
             m = cheap if kind=="averages" else train_collab(kind, data, cfg)
             s = base if kind=="averages" else m.answer(v)

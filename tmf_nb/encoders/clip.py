@@ -63,12 +63,17 @@ class Encoder:
         return (torch.zeros(len(items), 1) if out is None else out), torch.from_numpy(has.copy())
 
     @torch.no_grad()
-    def texts(self, texts:Sequence[str], batch:int=64, tick:Callable|None=None)->Tensor: # (n, d)
+    def texts(self,
+        texts:Sequence[str],        # strings
+        batch:int=64,               # encoded at once
+        tick:Callable|None=None,    # called with the number of strings done
+    )->Tensor:                      # (n, d) unit vectors
         "Encode strings, each different one once, those of similar length together"
         self.model.eval()
+        if not len(texts): return torch.zeros(0, 1)
         kinds = list(dict.fromkeys(texts)); row = {t:k for k,t in enumerate(kinds)}
-        ids = torch.cat([self.tokenizer(kinds[k:k+1024]) for k in range(0, len(kinds), 1024)])
-        length = (ids!=0).sum(1); order = length.argsort(); out = None
+        ids = torch.cat([self.tokenizer(kinds[k:k+1024]) for k in range(0, len(kinds), 1024)])            # the end of a text has the largest id
+        length = ids.argmax(1)+1; order = length.argsort(); out = None
         for at in order.split(batch):
             v = F.normalize(self._words(ids[at], int(length[at].max())).float(), dim=1)
             if out is None: out = torch.zeros(len(kinds), v.shape[1])
@@ -161,13 +166,14 @@ def train_small(
     if len(at)<FEW: raise DataError(f'encoder small: {len(at)} items have a picture, at least {FEW} are needed to train on; bring features with --image-features FILE')
     tok = SimpleTokenizer(context_length=cfg.context)
     pix = lru_cache(2**14)(lambda k: to_square(catalog.picture(at[k]), cfg.size))          # of a large catalogue, what training comes across
+    texts = catalog.texts
     model, g, n = new_clip(cfg), torch.Generator().manual_seed(cfg.seed), min(cfg.batch, len(at))
     opt = torch.optim.AdamW(model.parameters(), lr=cfg.lr, weight_decay=.05, betas=(.9,.98))
     model.train()
     for step in range(cfg.steps):
         for p in opt.param_groups: p['lr'] = cfg.lr*min(1, (step+1)/20, .02+1.96*(cfg.steps-step)/cfg.steps/1.5)
         b = torch.randperm(len(at), generator=g)[:n]
-        x, ids = to_float(torch.stack([pix(k) for k in b.tolist()])), tok([catalog.texts[at[k]] for k in b.tolist()])
+        x, ids = to_float(torch.stack([pix(k) for k in b.tolist()])), tok([texts[at[k]] for k in b.tolist()])
         u, w = F.normalize(model.encode_image(jitter(x,g)),dim=1), F.normalize(model.encode_text(ids),dim=1)
         loss = contrast(u, w, model.logit_scale.exp().clamp(max=50))
         if cfg.visual: loss = loss + cfg.visual*contrast(u, F.normalize(model.encode_image(jitter(x,g)),dim=1), 8.)

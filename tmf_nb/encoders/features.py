@@ -139,12 +139,14 @@ def encode_items(
         with stages('encode pictures and texts', 2*n) as tick:
             def encode(a, b): v, has = enc.images(cat, tick=tick, items=range(a,b)); return dict(image=v, has_image=has, text=enc.texts(cat.texts[a:b], tick=tick))
             if n<=part: return encode(0, n)
-            got = [cached(Path(cache)/'parts', (key, a, part), lambda: encode(a, min(n,a+part))) for a in range(0, n, part)]
+            own = (key, part, digest([v.numpy().tobytes() for v in enc.model.state_dict().values()]))            # parts of one table come from one encoder
+            got = [cached(Path(cache)/'parts', (own, a), lambda: encode(a, min(n,a+part))) for a in range(0, n, part)]
+            made.extend(digest((own, a)) for a in range(0, n, part))
         width = max(g['image'].shape[1] for g in got)
         return {k:torch.cat([torch.nn.functional.pad(g[k], (0,width-g[k].shape[1])) if k=='image' else g[k] for g in got]) for k in got[0]}
     key = ('words', dataset.hash, cfg.dim, seed, bool(text_features)) if blind else ('clip', dataset.hash, encoder, cfg.__dict__ if encoder=='small' else None)
-    t = cached(cache, key, make)
-    for a in range(0, n, part): (Path(cache)/'parts'/f'{digest((key, a, part))}.safetensors').unlink(missing_ok=True)
+    made = []; t = cached(cache, key, make)
+    for name_ in made: (Path(cache)/'parts'/f'{name_}.safetensors').unlink(missing_ok=True)
     if not image_features: out |= dict(image=t['image'], has_image=t['has_image'].bool()); out['source']['image'] = name['image']
     if not text_features: out |= dict(text=t['text'], has_text=t['text'].abs().amax(1)>0 if blind else torch.tensor([bool(x) for x in cat.texts])); out['source']['text'] = name['text']
     return out

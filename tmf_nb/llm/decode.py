@@ -45,8 +45,11 @@ def sharing(
     encoded:Sequence[Encoded], # prompts of a batch
 )->list[list[int]]|None:       # groups for `pack`; None where each had better have its own row
     "Groups that make a batch smaller: beginnings are padded to the longest beginning, and what follows to the longest of what follows"
-    g, longest = alike(encoded), lambda f: max(map(f, encoded))
-    if len(g)*longest(lambda e: e.fork)+len(encoded)*longest(lambda e: len(e.ids)-e.fork) < .95*len(encoded)*longest(lambda e: len(e.ids)): return g
+    longest = lambda f: max(map(f, encoded))
+    for most in (8,4,2):
+        g = alike(encoded, most); row = max(encoded[k[0]].fork+sum(len(encoded[i].ids)-encoded[i].fork for i in k) for k in g)
+        if len(g)*row*row > 2**25: continue              # `pack` lays out a mask of a row against itself
+        if len(g)*longest(lambda e: e.fork)+len(encoded)*longest(lambda e: len(e.ids)-e.fork) < .95*len(encoded)*longest(lambda e: len(e.ids)): return g
 
 def pack(
     encoded:Sequence[Encoded],   # prompts

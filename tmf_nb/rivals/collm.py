@@ -6,7 +6,7 @@
 __all__ = ['FEATURES', 'SOFT', 'Read', 'Questions', 'YesNoCfg', 'YesNoLM', 'fit_yes_no']
 
 # %% ../../nbs/5_rivals/03_collm.ipynb #0003
-import copy, os, shutil
+import copy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Sequence
@@ -17,8 +17,8 @@ from ..data.core import DataError, load_json, save_json
 from ..data.candidates import Case
 from ..llm.backbone import Backbone, load_backbone
 from ..llm.prompt import PromptEncoder
-from ..llm.trainer import TrainCfg, one_pass_, train
-from .yes_no import Asked, Collab, YesNo, load_collab, scored, tensors
+from ..llm.trainer import TrainCfg, one_pass_, processes, train
+from .yes_no import Asked, Collab, YesNo, load_collab, new_folder, scored, tensors
 
 # %% ../../nbs/5_rivals/03_collm.ipynb #0006
 FEATURES = ('none', 'soft', 'collm') # TALLRec, SoftPrompt, CoLLM
@@ -81,7 +81,10 @@ class YesNoCfg:
     seed:int=0
 
     def __post_init__(self):
+        if isinstance(self.lora_targets, str): raise DataError(f'field lora_targets: {self.lora_targets!r} is one string, not a list of layer names')
         object.__setattr__(self, 'lora_targets', tuple(self.lora_targets))
+        for f,least in (('lora_r',0),('wide',1),('liked',1),('max_name',1)):
+            if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is less than {least}')
         if self.feature not in self.features: raise DataError(f'field feature: {self.feature!r} is not one of {self.features}')
 
     @property
@@ -104,7 +107,7 @@ class YesNoLM(nn.Module):
         if cfg.backbone!=backbone.name: raise DataError(f'field backbone: the settings say {cfg.backbone!r}, the backbone is {backbone.name!r}')
         if self.needs(cfg) and collab is None: raise DataError(f'field collab: {cfg.feature!r} needs a collaborative model')
         backbone.taken = True
-        self.cfg, self.data_name = cfg, data.name
+        self.cfg, self.data_name, self.data_hash, self.length = cfg, data.name, data.hash, data.train.liked.shape[1]
         torch.manual_seed(cfg.seed)
         if cfg.lora_r: backbone.model = get_peft_model(backbone.model, LoraConfig(r=cfg.lora_r, lora_alpha=cfg.lora_alpha, lora_dropout=cfg.lora_dropout, target_modules=list(cfg.lora_targets))); one_pass_(backbone.model)
         self.backbone, self.lm = backbone, backbone.model
@@ -172,9 +175,9 @@ class YesNoLM(nn.Module):
         return p[:,self.ask.yes], p[:,self.ask.no], z[:,self.ask.yes]
 
     def loss(self, asked:Asked, told:bool=True)->Tensor:
-        "What training makes small; before the features are told, the words"
+        "What training makes small"
         yes, no, z = self(asked, told); y = torch.from_numpy(asked.labels).to(z)
-        if told and self.cfg.feature=='collm': return F.binary_cross_entropy_with_logits(z, y)
+        if self.cfg.feature=='collm': return F.binary_cross_entropy_with_logits(z, y)
         return -torch.where(y>0, yes, no).mean()
 
     @torch.no_grad()
@@ -183,31 +186,31 @@ class YesNoLM(nn.Module):
         self.eval(); order, out = np.argsort((asked.liked>=0).sum(1), kind='stable'), np.zeros(len(asked), np.float32)
         for k in range(0, len(order), batch):
             at = order[k:k+batch]; yes, no, z = self(asked[at], told)
-            out[at] = (z if told and self.cfg.feature=='collm' else yes-no).cpu().numpy()
+            out[at] = (z if self.cfg.feature=='collm' else yes-no).cpu().numpy()
         return out
 
     def score(self, cases:Sequence[Case])->np.ndarray: # (n, C)
         "Candidates as questions: a `Scorer`"
-        return scored(self.answer, cases, self.cfg.liked)
+        return scored(self.answer, cases, self.length)
 
     def trained(self)->dict[str,Tensor]:
         "The weights that are this model's own"
         return {n:p.detach().contiguous() for n,p in self.named_parameters() if 'lora_' in n or not n.startswith(('lm.','collab.')) or not self.cfg.lora_r and n.startswith('lm.')}
 
-    def save_pretrained(self, folder:str|Path)->None:
+    def save_pretrained(self,
+        folder:str|Path, # replaced as a whole once everything is written
+    )->None:
         "Settings, what was trained, the collaborative model, and a backbone that is nowhere else"
         from safetensors.torch import save_file
-        folder = Path(folder); tmp = folder.with_name(f'.{folder.name}.{os.getpid()}.tmp')
-        shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir(parents=True)
-        if self.needs(self.cfg): self.collab.save_pretrained(tmp/'collab')
-        if self.cfg.backbone=='tiny':
-            from transformers import LlamaForCausalLM
-            plain = self.backbone.inner; fresh = LlamaForCausalLM(plain.config)
-            fresh.load_state_dict({k.replace('.base_layer',''):v.contiguous() for k,v in plain.state_dict().items() if 'lora_' not in k}); fresh.save_pretrained(tmp/'backbone')
-            self.backbone.tokenizer.save_pretrained(tmp/'backbone')
-        save_json(tmp/'config.json', dict(kind=type(self).__name__, cfg=asdict(self.cfg), data=self.data_name))
-        save_file(self.trained(), tmp/'model.safetensors')
-        shutil.rmtree(folder, ignore_errors=True); tmp.rename(folder)
+        with new_folder(folder) as tmp:
+            if self.needs(self.cfg): self.collab.save_pretrained(tmp/'collab')
+            if self.cfg.backbone=='tiny':
+                from transformers import LlamaForCausalLM
+                plain = self.backbone.inner; fresh = LlamaForCausalLM(plain.config)
+                fresh.load_state_dict({k.replace('.base_layer',''):v.contiguous() for k,v in plain.state_dict().items() if 'lora_' not in k}); fresh.save_pretrained(tmp/'backbone')
+                self.backbone.tokenizer.save_pretrained(tmp/'backbone')
+            save_json(tmp/'config.json', dict(kind=type(self).__name__, cfg=asdict(self.cfg), data=[self.data_name, self.data_hash]))
+            save_file(self.trained(), tmp/'model.safetensors')
 
     @classmethod
     def from_pretrained(cls,
@@ -218,11 +221,13 @@ class YesNoLM(nn.Module):
         from safetensors.torch import load_file
         folder = Path(folder); c = load_json(folder/'config.json')
         if c['kind']!=cls.__name__: raise DataError(f"{folder/'config.json'}, field kind: {c['kind']!r} is no {cls.__name__}")
-        if c['data']!=data.name: raise DataError(f"{folder/'config.json'}, field data: trained on {c['data']!r}, not on {data.name!r}")
+        if c['data']!=[data.name, data.hash]: raise DataError(f"{folder/'config.json'}, field data: trained on {c['data'][0]!r}, not on {data.name!r} as it is here")
         cfg = cls.settings(**c['cfg']); b = load_backbone(str(folder/'backbone') if cfg.backbone=='tiny' else cfg.backbone, cfg.depth); b.name = cfg.backbone
         m = cls(b, data, load_collab(folder/'collab', data) if cls.needs(cfg) else None, cfg)
-        lost = m.load_state_dict(load_file(folder/'model.safetensors'), strict=False).unexpected_keys
-        if lost: raise DataError(f"{folder/'model.safetensors'}: the tensor {lost[0]!r} has no place in this model")
+        if not (folder/'model.safetensors').is_file(): raise DataError(f"{folder/'model.safetensors'}: no such file")
+        have = load_file(folder/'model.safetensors'); odd = sorted(set(have) ^ set(m.trained()))
+        if odd: raise DataError(f"{folder/'model.safetensors'}: the tensor {odd[0]!r} " + ('has no place in this model' if odd[0] in have else 'is missing'))
+        m.load_state_dict(have, strict=False)
         return m.eval()
 
 # %% ../../nbs/5_rivals/03_collm.ipynb #0010
@@ -241,7 +246,9 @@ def fit_yes_no(
     if odd: raise DataError(f'field moves: {sorted(odd)[0]!r} is not one of {tuple(groups)}')
     for n,ps in groups.items():
         for p in ps: p.requires_grad_(n in moves)
-    q, n = data.train, len(data.train); model.train()
+    if not len(data.train): raise DataError(f'{data.name}: no training question')
+    if not any(groups[k] for k in moves): raise DataError(f'field moves: {list(moves)} has no weights in {model.name}')
+    q, n = data.train, len(data.train); model.to(processes().device).train()
     def batch(step):
         at = np.arange(step*cfg.batch, (step+1)*cfg.batch)
         return np.concatenate([np.random.default_rng([cfg.seed, 53, e]).permutation(n)[at[at//n==e]%n] for e in np.unique(at//n)])
