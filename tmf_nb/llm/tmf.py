@@ -290,7 +290,7 @@ def _by_length(tmf:TMF, cases:Sequence[Case], batch:int):
 def _suits(tmf:TMF, case:Case)->int:
     "How many prompts at once: a processor is fastest while the states of a layer stay in its cache, about a million numbers; an accelerator wants more"
     n = (2**20 if tmf.v_image.device.type=='cpu' else 2**26)//(tmf.backbone.width*len(tmf.prompts(case, RUNGS[tmf.cfg.rung]).ids))
-    return max(4, min(64, n))
+    return max(8, min(64, n))         # and eight may share a history
 
 @torch.no_grad()
 def score(
@@ -308,7 +308,7 @@ def score(
     C = {len(c.candidates) for c in cases}
     if len(C)!=1: raise DataError(f'field candidates: cases with {sorted(C)} candidates cannot be scored together')
     out = np.zeros((len(cases), C.pop()), np.float32)
-    for at in _by_length(tmf, cases, batch or _suits(tmf, cases[0])):
+    for at in _by_length(tmf, cases, batch or _suits(tmf, max(cases, key=lambda c: len(c.history)))):
         out[at] = tmf.read([cases[i] for i in at], objective='pointer' if by=='pointer' else 'list')[1].cpu().numpy()
         if tick: tick(len(at))
     return out
