@@ -84,6 +84,14 @@ class Backbone:
         "Logits; call it only where an answer is read"
         return self.inner.get_output_embeddings()(states)
 
+    def save(self,
+        folder:str|Path, # made if absent
+    )->None:
+        "Write model and tokenizer as they are without LoRA; `load_backbone` reads them"
+        plain = self.inner; fresh = type(plain)(plain.config)
+        fresh.load_state_dict({k.replace('.base_layer',''):v.contiguous() for k,v in plain.state_dict().items() if 'lora_' not in k})
+        fresh.save_pretrained(folder); self.tokenizer.save_pretrained(folder)
+
 def _quiet()->None:
     "No progress bars of transformers inside ours"
     from transformers.utils import logging

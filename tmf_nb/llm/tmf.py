@@ -7,7 +7,7 @@ __all__ = ['RUNGS', 'LESSON', 'TMFCfg', 'TMF', 'warm_fusion', 'FusionAlone', 'sc
            'fit', 'save_pretrained', 'from_pretrained']
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0003
-import json, math, shutil, os, warnings
+import math, os, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, asdict, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Callable, Iterator, Sequence
 import numpy as np, torch
 from fastcore.basics import patch
 from torch import nn, Tensor
-from ..data.core import DataError, save_json, load_json, write_atomic
+from ..data.core import DataError, save_json, load_json, standing, write_folder
 from ..data.schema import Dataset
 from ..data.candidates import Case, CaseMaker, Split, histories, shelves
 from ..data.metrics import generation_metrics, hits_at
@@ -460,23 +460,13 @@ def save_pretrained(
 )->None:
     "Write everything `from_pretrained` needs"
     from safetensors.torch import save_file
-    folder = Path(folder); tmp = folder.with_name(f'.{folder.name}.{os.getpid()}.tmp')
-    shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir(parents=True)
-    own = tmf.cfg.backbone=='tiny'
-    tmf.lm.save_pretrained(tmp/'lora')
-    if own:
-        tmf.backbone.tokenizer.save_pretrained(tmp/'backbone')
-        plain = tmf.lm.get_base_model()
-        state = {k.replace('.base_layer',''):v.contiguous() for k,v in plain.state_dict().items() if 'lora_' not in k}
-        from transformers import LlamaForCausalLM
-        fresh = LlamaForCausalLM(plain.config); fresh.load_state_dict(state); fresh.save_pretrained(tmp/'backbone')
-    new = {k:v.contiguous() for k,v in tmf.state_dict().items() if not k.startswith('lm.')}
-    save_file(new or {'empty':torch.zeros(1)}, tmp/'model.safetensors')
-    tmf.features.save(tmp/'features.safetensors')
-    save_json(tmp/'config.json', dict(model_type='tmf', tmf=asdict(tmf.cfg), names=tmf.names, behaviors=list(tmf.behaviors)))
-    old = folder.with_name(f'.{folder.name}.old')
-    if folder.exists(): shutil.rmtree(old, ignore_errors=True); folder.rename(old)
-    tmp.rename(folder); shutil.rmtree(old, ignore_errors=True)
+    with write_folder(folder) as tmp:
+        tmf.lm.save_pretrained(tmp/'lora')
+        if tmf.cfg.backbone=='tiny': tmf.backbone.save(tmp/'backbone')
+        new = {k:v.contiguous() for k,v in tmf.state_dict().items() if not k.startswith('lm.')}
+        save_file(new or {'empty':torch.zeros(1)}, tmp/'model.safetensors')
+        tmf.features.save(tmp/'features.safetensors')
+        save_json(tmp/'config.json', dict(model_type='tmf', tmf=asdict(tmf.cfg), names=tmf.names, behaviors=list(tmf.behaviors)))
 
 def from_pretrained(
     folder:str|Path,
@@ -485,9 +475,7 @@ def from_pretrained(
     from peft import PeftModel
     from safetensors import SafetensorError
     from safetensors.torch import load_file
-    folder = Path(folder)
-    old = folder.with_name(f'.{folder.name}.old')
-    if not folder.exists() and (old/'config.json').exists(): folder = old            # somebody was killed between putting the old one away and the new one in its place
+    folder = standing(folder)
     if not (folder/'config.json').exists(): raise DataError(f'{folder}: no saved TMF model here (config.json is missing)')
     c = load_json(folder/'config.json')
     if c.get('model_type')!='tmf': raise DataError(f'{folder}/config.json, field model_type: {c.get("model_type")!r} is not tmf')

@@ -7,18 +7,18 @@ __all__ = ['FEATURES', 'SOFT', 'Read', 'Questions', 'YesNoCfg', 'YesNoLM', 'fit_
 
 # %% ../../nbs/5_rivals/03_collm.ipynb #0003
 import copy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
 import numpy as np, torch
 from torch import nn, Tensor
 from torch.nn import functional as F
-from ..data.core import DataError, load_json, save_json
+from ..data.core import DataError, load_json, save_json, standing, write_folder
 from ..data.candidates import Case
 from ..llm.backbone import Backbone, load_backbone
 from ..llm.prompt import PromptEncoder
 from ..llm.trainer import TrainCfg, one_pass_, processes, train
-from .yes_no import Asked, Collab, YesNo, load_collab, new_folder, scored, tensors
+from .yes_no import Asked, Collab, YesNo, load_collab, scored, tensors
 
 # %% ../../nbs/5_rivals/03_collm.ipynb #0006
 FEATURES = ('none', 'soft', 'collm') # TALLRec, SoftPrompt, CoLLM
@@ -202,13 +202,9 @@ class YesNoLM(nn.Module):
     )->None:
         "Settings, what was trained, the collaborative model, and a backbone that is nowhere else"
         from safetensors.torch import save_file
-        with new_folder(folder) as tmp:
+        with write_folder(folder) as tmp:
             if self.needs(self.cfg): self.collab.save_pretrained(tmp/'collab')
-            if self.cfg.backbone=='tiny':
-                from transformers import LlamaForCausalLM
-                plain = self.backbone.inner; fresh = LlamaForCausalLM(plain.config)
-                fresh.load_state_dict({k.replace('.base_layer',''):v.contiguous() for k,v in plain.state_dict().items() if 'lora_' not in k}); fresh.save_pretrained(tmp/'backbone')
-                self.backbone.tokenizer.save_pretrained(tmp/'backbone')
+            if self.cfg.backbone=='tiny': self.backbone.save(tmp/'backbone')
             save_json(tmp/'config.json', dict(kind=type(self).__name__, cfg=asdict(self.cfg), data=[self.data_name, self.data_hash]))
             save_file(self.trained(), tmp/'model.safetensors')
 
@@ -219,7 +215,7 @@ class YesNoLM(nn.Module):
     )->'YesNoLM':        # in eval mode
         "Read what `save_pretrained` wrote; `DataError` for another kind of model or other data"
         from safetensors.torch import load_file
-        folder = Path(folder); c = load_json(folder/'config.json')
+        folder = standing(folder); c = load_json(folder/'config.json')
         if c['kind']!=cls.__name__: raise DataError(f"{folder/'config.json'}, field kind: {c['kind']!r} is no {cls.__name__}")
         if c['data']!=[data.name, data.hash]: raise DataError(f"{folder/'config.json'}, field data: trained on {c['data'][0]!r}, not on {data.name!r} as it is here")
         cfg = cls.settings(**c['cfg']); b = load_backbone(str(folder/'backbone') if cfg.backbone=='tiny' else cfg.backbone, cfg.depth); b.name = cfg.backbone
