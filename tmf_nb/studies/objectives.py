@@ -22,7 +22,7 @@ WAYS = {o:_way(t, model=dict(objective=o, spell='bought')) for o,t in SPELT.item
     'no-align':_way('LoRA moves from the first step', model=dict(align=0)), 'short-align':_way('LoRA rests for 60 steps', model=dict(align=60)), 'loud-lora':_way('LoRA twice as fast', optim=dict(lr=2e-3)), 'quiet-lora':_way('LoRA a fifth as fast', optim=dict(lr=2e-4)),
     'loose-fusion':_way('the fusion ten times as fast', optim=dict(lr_fusion=1e-4)), 'loud-adaptor':_way('adaptors five times as fast', optim=dict(lr_adaptor=5e-3))}
 DEFAULT = 'believed' # what a run with the tiny backbone does
-MORE = {f'rank-{r}':_way(f'LoRA of rank {r}', run=dict(lora_r=r)) for r in (1,4,64)} | {n:_way(f'{s:g} of the training questions', share=s) for n,s in (('half',.5),('quarter',.25),('eighth',.125))} | {
+MORE = {f'rank-{r}':_way(f'LoRA of rank {r}', run=dict(lora_r=r), points=(500,)) for r in (1,4,64)} | {n:_way(f'{s:g} of the training questions', share=s, points=(500,)) for n,s in (('half',.5),('quarter',.25),('eighth',.125))} | {
     f'smollm2-{d}':_way(f'SmolLM2, first {d} layers', run=dict(backbone='smollm2', depth=d), points=(500,)) for d in (2,6,12,30)} # more or less of the default
 
 def ways(
