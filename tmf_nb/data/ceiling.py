@@ -6,15 +6,15 @@
 __all__ = ['SIGHTS', 'considered', 'Oracle', 'Ceiling', 'rules', 'Story', 'paper_stories', 'found_stories']
 
 # %% ../../nbs/1_data/07_ceiling.ipynb #0003
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Iterable, Sequence
 import numpy as np, pandas as pd
 from fastcore.basics import patch
 from .core import DataError
 from .schema import Dataset
-from .goods import PRESETS, StorefrontCfg
-from .storefront import BEHAVIORS, OUTCOME, PULL, SHARE, Storefront, make_storefront
-from .candidates import Case, CandidateSet, Split, draw, leave_last_out, repeats
+from .goods import StorefrontCfg
+from .storefront import BEHAVIORS, OUTCOME, SHARE, Storefront, make_storefront
+from .candidates import Case, CandidateSet, Split
 from .metrics import hits_at
 
 # %% ../../nbs/1_data/07_ceiling.ipynb #0006
@@ -208,7 +208,6 @@ def paper_stories()->tuple[Storefront,list[Story]]:
     shop = make_storefront(StorefrontCfg('storefront-stories', ('Electronics','Sports'), looks=8, products=2, crowds=2, users=50))
     t = shop.truth
     def find(n, coll, **facts): return t.index[np.logical_and.reduce([t[f]==v for f,v in facts.items()]) & (t.collection!=coll)][:n].tolist()
-    lover = int(shop.taste['colour'][:,shop.codes['colour'][t.index[t.colour=='pink'][0]]].argmax())
     here = t[(t.collection==2) & (t.category=='shorts') & (t.audience=='junior')]
     one = here[(here['product']==here['product'].min()) & (here.community==0)]; two = here[(here['product']!=here['product'].min()) & (here.community==0)]
     ride = [(i,o) for i,o in zip(find(3,2,category='helmet',audience='junior',colour='pink',community=0)+find(2,2,category='bicycle',audience='junior',colour='pink',community=0), (1,0,2,1,1))]

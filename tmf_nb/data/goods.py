@@ -10,10 +10,10 @@ __all__ = ['DEPARTMENTS', 'BRANDS', 'SIZES', 'COLOURS', 'PATTERNS', 'STYLES', 'F
 # %% ../../nbs/1_data/02_goods.ipynb #0003
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import Any, Iterator, Sequence
+from typing import Iterator, Sequence
 import numpy as np, pandas as pd
 from .core import DataError
 

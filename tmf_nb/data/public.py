@@ -7,7 +7,6 @@ __all__ = ['BUCKETS', 'FUNNELS', 'rating_behavior', 'is_movielens', 'load_moviel
 
 # %% ../../nbs/1_data/04_public.ipynb #0003
 from pathlib import Path
-from typing import Any
 import numpy as np, pandas as pd
 from .core import DataError
 from .schema import Dataset, Pictures, Problem, refuse

@@ -6,14 +6,14 @@
 __all__ = ['COLUMNS', 'MATERIALS', 'read_photos', 'real_storefront']
 
 # %% ../../nbs/1_data/08_real_goods.ipynb #0003
-import re, zipfile
+import re
 from pathlib import Path
 from typing import Any, Sequence
 import numpy as np, pandas as pd
 from .core import DataError
 from .goods import StorefrontCfg
 from .storefront import Storefront, simulate, _ids, _interest
-from .schema import Dataset, Pictures
+from .schema import Pictures
 
 # %% ../../nbs/1_data/08_real_goods.ipynb #0006
 COLUMNS = ('id','title','category','description','image','parent','color','price')

@@ -7,16 +7,16 @@ __all__ = ['BEHAVIORS', 'ROLES', 'SHARE', 'PULL', 'OUTCOME', 'MISSIONS', 'CARD',
            'make_storefront', 'pixel_features', 'co_purchases', 'readers', 'probe']
 
 # %% ../../nbs/1_data/03_storefront.ipynb #0003
-import time, zipfile
+import zipfile
 from dataclasses import dataclass, asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Sequence
 import numpy as np, pandas as pd
 from fastcore.basics import patch
-from .core import DataError, digest, save_json, write_atomic
+from .core import DataError, save_json, write_atomic
 from .schema import Dataset, Pictures
-from .goods import DEPARTMENTS, FACTORS, MODALITIES, PRESETS, DrawnPictures, StorefrontCfg, item_truth, item_words, levels
+from .goods import FACTORS, MODALITIES, PRESETS, DrawnPictures, StorefrontCfg, item_truth, item_words, levels
 
 # %% ../../nbs/1_data/03_storefront.ipynb #0006
 BEHAVIORS = ('view','cart','purchase')

@@ -9,7 +9,7 @@ __all__ = ['Sequences', 'sequences', 'windows', 'bucketed', 'Batch', 'gather', '
 # %% ../../nbs/2_encoders/01_batches.ipynb #0003
 import copy, math, time
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any, Callable, Sequence
 import numpy as np, torch
 from torch import nn, Tensor
 from ..data.core import DataError

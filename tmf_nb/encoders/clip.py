@@ -7,16 +7,15 @@ __all__ = ['FEW', 'contrast', 'Encoder', 'load_pretrained', 'SmallCfg', 'new_cli
            'train_small', 'latent_text']
 
 # %% ../../nbs/2_encoders/00_clip.ipynb #0003
-import math, os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from dataclasses import dataclass, asdict
+from dataclasses import dataclass
 from typing import Any, Callable, Sequence
 import numpy as np, torch
 from torch import nn, Tensor
 from torch.nn import functional as F
 from ..data.core import DataError, hub
-from ..data.schema import Catalog, Pictures
+from ..data.schema import Catalog
 
 # %% ../../nbs/2_encoders/00_clip.ipynb #0006
 def contrast(

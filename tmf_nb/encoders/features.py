@@ -11,7 +11,7 @@ import json, warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
-import numpy as np, torch
+import torch
 from torch import Tensor
 from ..data.core import DataError, Stages, digest, write_atomic
 from ..data.schema import Catalog, Dataset

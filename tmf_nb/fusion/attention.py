@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 import torch
 from torch import nn, Tensor
-from torch.nn import functional as F
 
 # %% ../../nbs/3_fusion/00_attention.ipynb #0006
 def literal_amsa(

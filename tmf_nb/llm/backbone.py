@@ -8,7 +8,7 @@ __all__ = ['Backbone', 'with_placeholders', 'TinyCfg', 'train_tokenizer', 'mimet
 
 # %% ../../nbs/4_llm/00_backbone.ipynb #0003
 import math, os, importlib.util
-from dataclasses import dataclass, asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable, Sequence
 import numpy as np, torch

@@ -10,7 +10,6 @@ __all__ = ['TASKS', 'VERBS', 'TEMPLATES', 'Template', 'Slot', 'Name', 'pieces', 
 import re
 from dataclasses import dataclass, replace
 from typing import Any, Sequence
-import numpy as np
 from ..data.core import DataError
 from ..data.schema import PLACEHOLDERS, same_name
 from ..data.candidates import Case

@@ -7,11 +7,10 @@ __all__ = ['RUNGS', 'LESSON', 'TMFCfg', 'TMF', 'warm_fusion', 'FusionAlone', 'sc
            'fit', 'save_pretrained', 'from_pretrained']
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0003
-import math, os, warnings
-from contextlib import contextmanager
-from dataclasses import dataclass, asdict, field, replace
+import math
+from dataclasses import dataclass, asdict, replace
 from pathlib import Path
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any, Callable, Sequence
 import numpy as np, torch
 from fastcore.basics import patch
 from torch import nn, Tensor
@@ -25,7 +24,7 @@ from ..fusion.tokens import Adaptor, ItemAdaptor, lean, replace_tokens
 from .backbone import Backbone, TinyCfg, make_tiny, load_backbone
 from .prompt import TASKS, TEMPLATES, Encoded, PromptEncoder, as_text, pieces
 from .curriculum import SCHEDULES, Curriculum
-from .trainer import OBJECTIVES, TrainCfg, answer_loss, one_pass_, train
+from .trainer import OBJECTIVES, TrainCfg, answer_loss, hushed, take_, train
 from .decode import Pointer, named, pack, pad_left, places, sharing, write_freely, write_names
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0006
@@ -77,11 +76,6 @@ class TMFCfg:
         if not 0<=self.noise<=10: raise DataError(f'field noise: {self.noise} is not between 0 and 10')
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0008
-@contextmanager
-def _hush()->Iterator[None]:
-    "Without peft's remarks on what transformers will rename"
-    with warnings.catch_warnings(): warnings.simplefilter('ignore', FutureWarning); yield
-
 class TMF(nn.Module):
     "Triple Modality Fusion: features -> fusion -> soft tokens -> a language model that names a candidate"
     def __init__(self,
@@ -92,18 +86,12 @@ class TMF(nn.Module):
         cfg:TMFCfg=TMFCfg(),
     ):
         super().__init__()
-        from peft import LoraConfig, get_peft_model
-        if backbone.taken: raise DataError('field backbone: it belongs to another TMF already; give each its own copy')
-        if cfg.backbone!=backbone.name: raise DataError(f'field backbone: the settings say {cfg.backbone!r}, the backbone is {backbone.name!r}')
         if cfg.depth is not None and cfg.backbone=='tiny': raise DataError('field depth: tiny is made with as many layers as it is to have (`TinyCfg`)')
-        backbone.taken = True
         self.cfg, self.names, self.behaviors = cfg, list(names), tuple(behaviors)
         if len(features.image)!=len(self.names): raise DataError(f'field features: {len(features.image)} rows for {len(self.names)} items')
         if len(features.behavior)!=len(self.behaviors): raise DataError(f'field features: {len(features.behavior)} behaviour vectors for {len(self.behaviors)} behaviours')
         torch.manual_seed(cfg.seed)
-        if not hasattr(backbone.model, 'peft_config'):
-            with _hush(): backbone.model = get_peft_model(backbone.model, LoraConfig(r=cfg.lora_r, lora_alpha=cfg.lora_alpha, lora_dropout=cfg.lora_dropout, target_modules=list(cfg.lora_targets)))
-        one_pass_(backbone.model)
+        take_(backbone, cfg)
         self.backbone, self.lm = backbone, backbone.model       # `lm` registers the weights
         self.features, self.level = features, TASKS.index(RUNGS[cfg.rung])
         for n in ('image','text','graph','behavior'): self.register_buffer('v_'+n, getattr(features, n).float(), persistent=False)
@@ -486,7 +474,7 @@ def from_pretrained(
     cfg = TMFCfg(**c['tmf'])
     b = load_backbone(str(folder/'backbone') if cfg.backbone=='tiny' else cfg.backbone, cfg.depth)
     try:
-        with _hush(): b.model, b.name = PeftModel.from_pretrained(b.model, str(folder/'lora'), is_trainable=True), cfg.backbone
+        with hushed(): b.model, b.name = PeftModel.from_pretrained(b.model, str(folder/'lora'), is_trainable=True), cfg.backbone
         new = load_file(folder/'model.safetensors'); new.pop('empty', None)
     except (SafetensorError, RuntimeError) as e: raise DataError(f'{folder}: the weights cannot be read ({type(e).__name__}: {str(e).splitlines()[0][:200]})') from e
     tmf = TMF(b, ItemFeatures.load(folder/'features.safetensors'), c['names'], c['behaviors'], cfg)

@@ -6,7 +6,7 @@
 __all__ = ['parser', 'demo', 'res_user', 'recommend', 'check', 'storefront', 'table', 'main']
 
 # %% ../../nbs/7_practice/01_cli.ipynb #0003
-import argparse, dataclasses, sys
+import argparse, sys
 from pathlib import Path
 from typing import Any, Sequence
 from ..data.core import DataError

@@ -8,19 +8,19 @@ __all__ = ['STEPS', 'WORDS', 'BATCH', 'MICRO', 'LR', 'ALIGN', 'SPELL', 'LABELS',
            'tuning', 'resting', 'warming', 'spelling', 'lesson_two', 'chosen', 'climb', 'run', 'records', 'show']
 
 # %% ../../nbs/7_practice/00_run.ipynb #0003
-import copy, os, shutil, sys, time
+import copy, shutil, time
 from dataclasses import dataclass, asdict, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Sequence
 import numpy as np, torch
-from ..data.core import DataError, Stages, code_version, digest, hardware, load_json, peak_mb, run_record, save_json
+from ..data.core import DataError, Stages, code_version, hardware, load_json, peak_mb, run_record, save_json
 from ..data.schema import Dataset
 from ..data.storefront import Storefront, make_storefront
 from ..data.ceiling import SIGHTS, Oracle
 from ..data.public import funnel_of, is_movielens, llara_cases, load_log, load_movielens
 from ..data.candidates import first_touches, Case, CandidateSet, CaseMaker, Split, draw, leave_last_out
-from ..data.metrics import generation_metrics, hits_at, interval, paired, reciprocal_rank
+from ..data.metrics import generation_metrics, hits_at, interval, reciprocal_rank
 from ..encoders.features import GRAPHS, ItemFeatures, encode_items, graph_encoder, graph_settings
 from ..rivals.sequential import Popularity, SASRecCfg, train_sasrec
 from ..llm.backbone import Backbone, TinyCfg, cache_dir, load_backbone

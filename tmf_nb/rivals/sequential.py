@@ -7,7 +7,6 @@ __all__ = ['Popularity', 'TouchedLast', 'SequentialCfg', 'SASRecCfg', 'Sequentia
            'train_sequential', 'train_sasrec']
 
 # %% ../../nbs/5_rivals/00_sequential.ipynb #0003
-import math
 from dataclasses import dataclass
 from typing import Callable
 import numpy as np, torch

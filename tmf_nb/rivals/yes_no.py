@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'Asked', 'YesNo', 'load_collm', 'yes_no', 'auc', 'uauc', 'rela_impr', 'auc_interval', 'tensors', 'scored',
-           'Averages', 'CollabCfg', 'Collab', 'MF', 'LightGCN', 'SASRecYes', 'BiasedMF', 'train_collab', 'load_collab']
+           'Averages', 'CollabCfg', 'Collab', 'MF', 'BiasedMF', 'LightGCN', 'SASRecYes', 'train_collab', 'Together',
+           'load_collab']
 
 # %% ../../nbs/5_rivals/02_yes_no.ipynb #0003
 import copy, math
@@ -233,6 +234,17 @@ class Collab(nn.Module):
         t = self.tables()
         return (self.user(users, liked, t)*t[1][items]).sum(1) + self.bias
 
+    @property
+    def width(self)->int:
+        "l, length of the vectors"
+        return self.all_items().shape[1]
+
+    @torch.no_grad()
+    def all_items(self)->Tensor: # (I, l)
+        "The vectors of all items"
+        self.eval()
+        return self.tables()[1]
+
     @torch.no_grad()
     def vectors(self, asked:Asked)->tuple[Tensor,Tensor]: # (n, l) of the users, (n, l) of the items
         "What a language model may be given"
@@ -258,6 +270,8 @@ class Collab(nn.Module):
             save_json(tmp/'config.json', dict(kind=type(self).__name__, users=self.n_users, items=self.n_items, length=self.length, data=self.data_hash, cfg=asdict(self.cfg)))
             save_file({k:v.contiguous() for k,v in self.state_dict().items()}, tmp/'model.safetensors')
 
+
+# %% ../../nbs/5_rivals/02_yes_no.ipynb #0020
 class MF(Collab):
     "Matrix factorisation"
     name = 'MF'
@@ -267,6 +281,18 @@ class MF(Collab):
 
     def tables(self)->tuple[Tensor,Tensor]: return self.people.weight, self.item.weight
 
+class BiasedMF(MF):
+    "Matrix factorisation whose vectors also say how kind a user is and how good an item (Koren et al., 2009)"
+    name = 'MF with biases'
+    def __init__(self, data:YesNo, cfg:CollabCfg=CollabCfg()):
+        super().__init__(data, cfg)
+        self.kind, self.good = (nn.Parameter(torch.zeros(n, 1)) for n in (self.n_users, self.n_items))
+
+    def tables(self)->tuple[Tensor,Tensor]:
+        one = torch.ones_like
+        return torch.cat([self.people.weight, self.kind, one(self.kind)], 1), torch.cat([self.item.weight, one(self.good), self.good], 1)
+
+# %% ../../nbs/5_rivals/02_yes_no.ipynb #0023
 class LightGCN(MF):
     "Vectors spread over the graph of who liked what (He et al., 2020)"
     name = 'LightGCN'
@@ -282,6 +308,8 @@ class LightGCN(MF):
         for _ in range(self.cfg.layers): x = self.spread(x, self.edges); total = total + x
         return (total/(self.cfg.layers+1)).split([self.n_users, self.n_items])
 
+
+# %% ../../nbs/5_rivals/02_yes_no.ipynb #0027
 class SASRecYes(Collab):
     "Self-attention over what the user liked (Kang and McAuley, 2018)"
     name = 'SASRec'
@@ -300,20 +328,11 @@ class SASRecYes(Collab):
         h = self.body(x*alive[...,None], mask=(~see).repeat_interleave(self.cfg.heads, 0))
         return self.norm(h[:,-1] if L else h[:,0])
 
-class BiasedMF(MF):
-    "Matrix factorisation whose vectors also say how kind a user is and how good an item (Koren et al., 2009)"
-    name = 'MF with biases'
-    def __init__(self, data:YesNo, cfg:CollabCfg=CollabCfg()):
-        super().__init__(data, cfg)
-        self.kind, self.good = (nn.Parameter(torch.zeros(n, 1)) for n in (self.n_users, self.n_items))
 
-    def tables(self)->tuple[Tensor,Tensor]:
-        one = torch.ones_like
-        return torch.cat([self.people.weight, self.kind, one(self.kind)], 1), torch.cat([self.item.weight, one(self.good), self.good], 1)
-
+# %% ../../nbs/5_rivals/02_yes_no.ipynb #0029
 KINDS = {'mf':MF, 'mf-bias':BiasedMF, 'lightgcn':LightGCN, 'sasrec':SASRecYes}
 
-# %% ../../nbs/5_rivals/02_yes_no.ipynb #0020
+# %% ../../nbs/5_rivals/02_yes_no.ipynb #0031
 def train_collab(
     kind:str,                # key of `KINDS`
     data:YesNo,
@@ -342,13 +361,34 @@ def train_collab(
     m.data_hash = data.hash
     return m.eval()
 
+class Together(nn.Module):
+    "Several collaborative models side by side: their vectors, one after the other"
+    def __init__(self, *parts:Collab):
+        super().__init__()
+        if not parts: raise DataError('field parts: no collaborative model')
+        self.parts = nn.ModuleList(parts); self.name = ' and '.join(p.name for p in parts)
+
+    @property
+    def width(self)->int: return sum(p.width for p in self.parts)
+
+    def all_items(self)->Tensor: return torch.cat([p.all_items() for p in self.parts], 1)
+
+    def vectors(self, asked:Asked)->tuple[Tensor,Tensor]: return tuple(torch.cat(x, 1) for x in zip(*(p.vectors(asked) for p in self.parts)))
+
+    def save_pretrained(self, folder:str|Path)->None:
+        with write_folder(folder) as tmp:
+            save_json(tmp/'config.json', dict(kind='Together', parts=len(self.parts)))
+            for k,p in enumerate(self.parts): p.save_pretrained(tmp/str(k))
+
 def load_collab(
     folder:str|Path, # what `save_pretrained` wrote
     data:YesNo,      # the data that it was trained on
-)->Collab:           # in eval mode
+)->Collab|Together:  # in eval mode
     "Read a collaborative model; `DataError` if it belongs to other data"
     from safetensors.torch import load_file
-    folder = standing(folder); c, file = load_json(folder/'config.json'), folder/'model.safetensors'
+    folder = standing(folder)
+    if load_json(folder/'config.json').get('kind')=='Together': return Together(*(load_collab(folder/str(k), data) for k in range(load_json(folder/'config.json')['parts']))).eval()
+    c, file = load_json(folder/'config.json'), folder/'model.safetensors'
     lost = [k for k in ('kind','users','items','length','data','cfg') if k not in c]
     if lost: raise DataError(f"{folder/'config.json'}: the field {lost[0]!r} is missing")
     if (c['users'], c['items'], c['length'])!=(data.users, len(data.catalog), data.train.liked.shape[1]): raise DataError(f"{folder}: trained for {c['users']} users, {c['items']} items and histories of {c['length']}; {data.name} has {data.users}, {len(data.catalog)} and {data.train.liked.shape[1]}")

@@ -8,10 +8,8 @@ __all__ = ['SPELT', 'WAYS', 'DEFAULT', 'MORE', 'ways', 'reads_by']
 # %% ../../nbs/6_studies/04_objectives.ipynb #0003
 from pathlib import Path
 from typing import Any
-import numpy as np
 from ..data.core import DataError
 from ..data.harness import load_results
-from ..data.metrics import paired
 
 # %% ../../nbs/6_studies/04_objectives.ipynb #0006
 def _way(label:str, run:dict|None=None, model:dict|None=None, optim:dict|None=None, **kw)->dict[str,Any]: return dict(label=label, run=run or {}, model=model or {}, optim=optim or {}, **kw)
