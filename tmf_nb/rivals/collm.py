@@ -28,6 +28,7 @@ class Read:
     ids:list[int]
     user:list[int]                   # positions that describe the user
     item:list[int]                   # positions that describe the item asked about
+    beside:list[int]                 # positions beside titles, one after the other
     titles:list[tuple[int,int,int]]  # first position, one past the last, item number, of every title; the item asked about comes last
 
 class Questions:
@@ -37,8 +38,9 @@ class Questions:
         names:Sequence[str], # of the items
         slots:tuple[int,int]=(0,0), # places for a description of the user, and of the item; without any, it is not mentioned
         max_name:int=16,     # budget of a title, in tokens
+        beside:int=0,        # places after every title
     ):
-        self.words, self.slots, self.blank, self.window = PromptEncoder(backbone.tokenizer, names, ('likes',), backbone.window, max_name), slots, backbone.item_id, backbone.window
+        self.words, self.slots, self.beside, self.blank, self.window = PromptEncoder(backbone.tokenizer, names, ('likes',), backbone.window, max_name), slots, beside, backbone.item_id, backbone.window
         t = self.words._tokens; self.yes, self.no = t('Yes')[0], t('No')[0]
         if self.yes==self.no: raise DataError('field tokenizer: Yes and No begin with the same token')
 
@@ -47,10 +49,10 @@ class Questions:
         liked:Sequence[int], # items, the latest last
     )->Read:
         "One question; drops what was liked longest ago if it would not fit"
-        t, out = self.words._tokens, Read(list(self.words.before), [], [], [])
+        t, out = self.words._tokens, Read(list(self.words.before), [], [], [], [])
         def say(text): out.ids.extend(t(text))
-        def title(i): a = len(out.ids); out.ids.extend(self.words.name(i)); out.titles.append((a, len(out.ids), int(i)))
         def slot(where, n): where.extend(range(len(out.ids), len(out.ids)+n)); out.ids.extend([self.blank]*n)
+        def title(i): a = len(out.ids); out.ids.extend(self.words.name(i)); out.titles.append((a, len(out.ids), int(i))); slot(out.beside, self.beside)
         user, thing = self.slots
         say('Somebody' + (' described by ' if user else '')); slot(out.user, user)
         say(' likes' if len(liked) else ' has told us nothing yet')
@@ -90,6 +92,7 @@ class TALLRec(nn.Module):
         data:YesNo,
         collab:Collab|None=None,  # trained, copied and frozen here
         cfg:YesNoCfg|None=None,   # default: `settings()`
+        **more:Any,               # what a rival takes beside that
     ):
         super().__init__()
         cfg = cfg or self.settings()
@@ -100,11 +103,19 @@ class TALLRec(nn.Module):
         self.backbone, self.lm = backbone, backbone.model
         self.ask = Questions(backbone, data.catalog.names, self.places, cfg.max_name); self.plain = copy.copy(self.ask); self.plain.slots = (0,0)
         if self.listens: self.collab = copy.deepcopy(collab).eval().requires_grad_(False)
-        self.make()
+        self.make(**more)
         self.name = f'{type(self).__name__} ({cfg.backbone})'
 
     def make(self)->None:
         "What is trained beside the language model; here nothing"
+
+    def save_more(self, folder:Path)->None:
+        "Write what it takes beside the rest"
+
+    @classmethod
+    def load_more(cls, folder:Path, cfg:YesNoCfg)->dict[str,Any]:
+        "Read it"
+        return {}
 
     def fill(self,
         e:Tensor,              # (n, L, d) embedded words
@@ -242,6 +253,7 @@ def save_pretrained(self:TALLRec,
     from safetensors.torch import save_file
     with write_folder(folder) as tmp:
         if self.listens: self.collab.save_pretrained(tmp/'collab')
+        self.save_more(tmp)
         if self.cfg.backbone=='tiny': self.backbone.save(tmp/'backbone')
         save_json(tmp/'config.json', dict(kind=type(self).__name__, cfg=asdict(self.cfg), data=[self.data_name, self.data_hash]))
         save_file(self.trained(), tmp/'model.safetensors')
@@ -260,7 +272,7 @@ def from_pretrained(cls:TALLRec,
     if c['data']!=[data.name, data.hash]: raise DataError(f"{folder/'config.json'}, field data: trained on {c['data'][0]!r}, not on {data.name!r} as it is here")
     if not file.is_file(): raise DataError(f'{file}: no such file')
     cfg = cls.settings(**c['cfg']); b = load_backbone(str(folder/'backbone') if cfg.backbone=='tiny' else cfg.backbone, cfg.depth); b.name = cfg.backbone
-    m = cls(b, data, load_collab(folder/'collab', data) if cls.listens else None, cfg)
+    m = cls(b, data, load_collab(folder/'collab', data) if cls.listens else None, cfg, **cls.load_more(folder, cfg))
     have = load_file(file); odd = sorted(set(have) ^ set(m.trained()))
     if odd: raise DataError(f'{file}: the tensor {odd[0]!r} ' + ('has no place in this model' if odd[0] in have else 'is missing'))
     m.load_state_dict(have, strict=False)

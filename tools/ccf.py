@@ -1,0 +1,121 @@
+"""Yes/no rivals with a language model: tools/ccf.py [--films FOLDER] [--seeds 0 1 2] [--rows NAME ...] -> results/ccf/.
+
+Without FOLDER: a drawn pet shop and a tiny backbone, all of whose weights move together with what a row adds; every row has the same questions and as many steps.
+With FOLDER (laid out as CoLLM's MovieLens-1M): SmolLM2, LoRA on titles first, once for all rows, then what a row adds, with the language model at rest. `--depth`, `--first`, `--second` and `--judge` say how much of it.
+A row that has its file is not run again; a row that was interrupted goes on from its last checkpoint.
+"""
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT, WORK = ROOT/"results"/"ccf", ROOT/"runs"/"ccf"
+ROUNDS, STEPS, BATCH = 3, 100, 128          # of the pet shop: the learning rate falls and starts again
+SHOWN, MICRO = 16, 16                       # of films: questions a step
+
+
+def pets():
+    "The drawn shop's questions"
+    from tmf_nb.data.candidates import leave_last_out
+    from tmf_nb.data.goods import PRESETS
+    from tmf_nb.data.storefront import make_storefront
+    from tmf_nb.rivals.yes_no import yes_no
+    shop = make_storefront(replace(PRESETS["demo"], users=3000, departments=("Pets",))).dataset()
+    split = leave_last_out(shop)
+    return shop, split, yes_no(shop, split)
+
+
+def vectors(shop, split, seed):
+    "Pictures, words and graph of the shop's items, as TMF sees them"
+    from tmf_nb.data.core import Stages
+    from tmf_nb.encoders.features import ItemFeatures
+    from tmf_nb.practice.run import RunCfg, item_features
+    path = WORK/f"pets-s{seed}.safetensors"
+    if not path.exists(): item_features(RunCfg(seed=seed), shop, split, Stages())[0].save(path)
+    return ItemFeatures.load(path)
+
+
+def collab(data, kind, seed):
+    "A collaborative model, or several"
+    from tmf_nb.rivals.yes_no import CollabCfg, Together, load_collab, train_collab
+    if kind=="all": return Together(*(collab(data, k, seed) for k in ("mf", "lightgcn", "sasrec")))
+    where = WORK/f"{data.name}-{kind}-s{seed}"
+    if not where.exists(): train_collab(kind, data, CollabCfg(seed=seed)).save_pretrained(where)
+    return load_collab(where, data)
+
+
+def in_shop(data, shop, split, how, seed):
+    "All weights at once, or titles first"
+    from tmf_nb.llm.backbone import TinyCfg, make_tiny
+    from tmf_nb.llm.trainer import TrainCfg
+    from tmf_nb.rivals.ccf import CCF
+    from tmf_nb.rivals.collm import CoLLM, SoftPrompt, TALLRec, fit_yes_no
+    kind = dict(TALLRec=TALLRec, SoftPrompt=SoftPrompt, CoLLM=CoLLM, CCF=CCF)[how["kind"]]
+    b = make_tiny(data.catalog.names, ["Somebody described by likes has told us nothing yet . Would they like , described by ? Answer Yes or No."]*20, TinyCfg(list_steps=1, width=64, layers=2, whole=0, seed=seed))
+    b.name = "tiny"
+    cfg = kind.settings(lora_r=0, liked=4, seed=seed, **how.get("model", {}))
+    more = dict(features=vectors(shop, split, seed)) if how.get("model", {}).get("modalities") else {}
+    m = kind(b, data, collab(data, how.get("listens", "lightgcn"), seed) if kind.listens else None, cfg, **more)
+    for k in range(ROUNDS):
+        first = how.get("stages")==2 and k==0
+        t = TrainCfg(steps=STEPS, batch=BATCH, micro=BATCH, lr=2e-3, lr_adaptor=2e-3, seed=3*seed+k)
+        fit_yes_no(m, data, t, told=not first, moves=("lora", "adaptor") if how.get("stages")!=2 else ("lora",) if first else ("adaptor",))
+    return m, data.valid[:4000], 256
+
+
+def in_words(data, how, seed, a):
+    "LoRA on titles, saved once; then what the row adds"
+    import numpy as np
+    from tmf_nb.data.core import Stages
+    from tmf_nb.llm.backbone import load_backbone
+    from tmf_nb.llm.trainer import TrainCfg
+    from tmf_nb.rivals.ccf import CCF
+    from tmf_nb.rivals.collm import CoLLM, SoftPrompt, TALLRec, fit_yes_no
+    tag = f"{data.name}-{a.depth or 'all'}-{a.first}-s{seed}"
+    share = dict(backbone="smollm2", depth=a.depth, lora_dropout=0., seed=seed)
+    train = lambda steps: TrainCfg(steps=steps, batch=SHOWN, micro=MICRO, lr=5e-4, lr_adaptor=1e-3, save_every=60, seed=seed)
+    def fit(m, name, steps, **kw):
+        with Stages()(name, steps) as tick: fit_yes_no(m, data, train(steps), checkpoint=WORK/f"{tag}-{name}.safetensors", resume=True, tick=tick, **kw)
+        return m
+    if not (WORK/tag).exists(): fit(TALLRec(load_backbone("smollm2", a.depth), data, cfg=TALLRec.settings(**share)), "titles", a.first, told=False, moves=("lora",)).save_pretrained(WORK/tag)
+    judged = data.valid[np.sort(np.random.default_rng(59).permutation(len(data.valid))[:a.judge])]
+    if how["kind"]=="TALLRec": return TALLRec.from_pretrained(WORK/tag, data), judged, 32
+    kind = dict(SoftPrompt=SoftPrompt, CoLLM=CoLLM, CCF=CCF)[how["kind"]]
+    m = kind(load_backbone("smollm2", a.depth), data, collab(data, how.get("listens", "sasrec"), seed) if kind.listens else None, kind.settings(**share, **how.get("model", {})))
+    m.load_state_dict(TALLRec.from_pretrained(WORK/tag, data).trained(), strict=False)
+    return fit(m, how["name"], a.second, moves=("adaptor",) if kind.listens else ("lora", "adaptor")), judged, 32
+
+
+def main():
+    from tmf_nb.data.core import run_record, save_json
+    from tmf_nb.rivals.yes_no import Averages, auc, auc_interval, load_collm, uauc
+    from tmf_nb.rivals.ccf import ROWS
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--films", type=Path, metavar="FOLDER")
+    p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    p.add_argument("--rows", nargs="+", choices=list(ROWS), metavar="NAME", help=", ".join(ROWS))
+    p.add_argument("--depth", type=int, help="films: layers of SmolLM2")
+    p.add_argument("--first", type=int, default=250, help="films: steps of LoRA on titles")
+    p.add_argument("--second", type=int, default=120, help="films: steps of what a row adds")
+    p.add_argument("--judge", type=int, default=3000, help="films: validation questions")
+    a = p.parse_args()
+    import torch
+    WORK.mkdir(parents=True, exist_ok=True)
+    shop, split, data = (None, None, load_collm(a.films)) if a.films else pets()
+    size = f"-{a.depth or 'all'}-{a.first}-{a.second}" if a.films else ""
+    base = Averages(data)
+    for seed in a.seeds:
+        for row in a.rows or [r for r in ROWS if r not in (("pictures", "two-stages", "user-words", "ccf") if a.films else ("ccf-lightgcn",))]:
+            path = OUT/f"{data.name if a.films else 'pets'}{size}-{row}-s{seed}.json"
+            if path.exists(): continue
+            t, how = time.time(), ROWS[row] | dict(name=row)
+            m, asked, batch = in_words(data, how, seed, a) if a.films else in_shop(data, shop, split, how, seed)
+            taught, s = time.time()-t, m.answer(asked, batch=batch)
+            cheap = dict(averages=base.answer(asked)) | ({how.get("listens", "sasrec" if a.films else "lightgcn"): m.collab.answer(asked)} if hasattr(getattr(m, "collab", None), "answer") else {})
+            met = dict(auc=auc(s, asked.labels), uauc=uauc(s, asked.labels, asked.users), interval=auc_interval(s, asked.labels, asked.users)[1:], cheap={k: auc(x, asked.labels) for k, x in cheap.items()}, minus={k: auc_interval(s, asked.labels, asked.users, x, draws=300) for k, x in cheap.items()})
+            save_json(path, run_record("ccf", data.name, m.name, seed, len(asked), met, data.hash, time.time()-t, row=row, taught=round(taught, 1), scores=[round(float(x), 3) for x in s], threads=torch.get_num_threads(), questions=ROUNDS*STEPS*BATCH if not a.films else SHOWN*(a.first+a.second), **({k: getattr(a, k) for k in ("depth", "first", "second", "judge")} if a.films else {})))
+            print(f"seed {seed}  {row:14s} AUC {met['auc']:.4f}  UAUC {met['uauc']:.4f}  " + "  ".join(f"{k} {v:.4f}" for k, v in met["cheap"].items()) + f"  {time.time()-t:.0f} s", flush=True)
+
+
+if __name__ == "__main__": main()
