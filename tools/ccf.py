@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT, WORK = ROOT/"results"/"ccf", ROOT/"runs"/"ccf"
-ROUNDS, STEPS, BATCH = 3, 100, 128          # of the pet shop: the learning rate falls and starts again
+ROUNDS, STEPS, BATCH, SEEN = 5, 100, 128, 3 # of the pet shop: the learning rate falls and starts again; looked at after each round
 SHOWN, MICRO = 16, 16                       # of films: questions a step
 
 
@@ -51,17 +51,21 @@ def in_shop(data, shop, split, how, seed):
     from tmf_nb.llm.trainer import TrainCfg
     from tmf_nb.rivals.ccf import CCF
     from tmf_nb.rivals.collm import CoLLM, SoftPrompt, TALLRec, fit_yes_no
+    from tmf_nb.rivals.yes_no import auc
     kind = dict(TALLRec=TALLRec, SoftPrompt=SoftPrompt, CoLLM=CoLLM, CCF=CCF)[how["kind"]]
     b = make_tiny(data.catalog.names, ["Somebody described by likes has told us nothing yet . Would they like , described by ? Answer Yes or No."]*20, TinyCfg(list_steps=1, width=64, layers=2, whole=0, seed=seed))
     b.name = "tiny"
-    cfg = kind.settings(lora_r=0, liked=4, seed=seed, **how.get("model", {}))
+    cfg = kind.settings(lora_r=0, liked=SEEN, seed=seed, **how.get("model", {}))
     more = dict(features=vectors(shop, split, seed)) if how.get("model", {}).get("modalities") else {}
     m = kind(b, data, collab(data, how.get("listens", "lightgcn"), seed) if kind.listens else None, cfg, **more)
+    judged, curve = data.valid[:4000], []
     for k in range(ROUNDS):
         first = how.get("stages")==2 and k==0
-        t = TrainCfg(steps=STEPS, batch=BATCH, micro=BATCH, lr=2e-3, lr_adaptor=2e-3, seed=3*seed+k)
+        t = TrainCfg(steps=STEPS, batch=BATCH, micro=BATCH, lr=3e-3, lr_adaptor=3e-3, seed=ROUNDS*seed+k)
         fit_yes_no(m, data, t, told=not first, moves=("lora", "adaptor") if how.get("stages")!=2 else ("lora",) if first else ("adaptor",))
-    return m, data.valid[:4000], 256
+        s = m.answer(judged, batch=256)
+        curve.append(auc(s, judged.labels))
+    return m, judged, s, dict(curve=curve)
 
 
 def in_words(data, how, seed, a):
@@ -80,11 +84,12 @@ def in_words(data, how, seed, a):
         return m
     if not (WORK/tag).exists(): fit(TALLRec(load_backbone("smollm2", a.depth), data, cfg=TALLRec.settings(**share)), "titles", a.first, told=False, moves=("lora",)).save_pretrained(WORK/tag)
     judged = data.valid[np.sort(np.random.default_rng(59).permutation(len(data.valid))[:a.judge])]
-    if how["kind"]=="TALLRec": return TALLRec.from_pretrained(WORK/tag, data), judged, 32
+    done = lambda m: (m, judged, m.answer(judged, batch=32), {k: getattr(a, k) for k in ("depth", "first", "second", "judge")})
+    if how["kind"]=="TALLRec": return done(TALLRec.from_pretrained(WORK/tag, data))
     kind = dict(SoftPrompt=SoftPrompt, CoLLM=CoLLM, CCF=CCF)[how["kind"]]
     m = kind(load_backbone("smollm2", a.depth), data, collab(data, how.get("listens", "sasrec"), seed) if kind.listens else None, kind.settings(**share, **how.get("model", {})))
     m.load_state_dict(TALLRec.from_pretrained(WORK/tag, data).trained(), strict=False)
-    return fit(m, how["name"], a.second, moves=("adaptor",) if kind.listens else ("lora", "adaptor")), judged, 32
+    return done(fit(m, how["name"], a.second, moves=("adaptor",) if kind.listens else ("lora", "adaptor")))
 
 
 def main():
@@ -110,11 +115,10 @@ def main():
             path = OUT/f"{data.name if a.films else 'pets'}{size}-{row}-s{seed}.json"
             if path.exists(): continue
             t, how = time.time(), ROWS[row] | dict(name=row)
-            m, asked, batch = in_words(data, how, seed, a) if a.films else in_shop(data, shop, split, how, seed)
-            taught, s = time.time()-t, m.answer(asked, batch=batch)
+            m, asked, s, more = in_words(data, how, seed, a) if a.films else in_shop(data, shop, split, how, seed)
             cheap = dict(averages=base.answer(asked)) | ({how.get("listens", "sasrec" if a.films else "lightgcn"): m.collab.answer(asked)} if hasattr(getattr(m, "collab", None), "answer") else {})
             met = dict(auc=auc(s, asked.labels), uauc=uauc(s, asked.labels, asked.users), interval=auc_interval(s, asked.labels, asked.users)[1:], cheap={k: auc(x, asked.labels) for k, x in cheap.items()}, minus={k: auc_interval(s, asked.labels, asked.users, x, draws=300) for k, x in cheap.items()})
-            save_json(path, run_record("ccf", data.name, m.name, seed, len(asked), met, data.hash, time.time()-t, row=row, taught=round(taught, 1), scores=[round(float(x), 3) for x in s], threads=torch.get_num_threads(), questions=ROUNDS*STEPS*BATCH if not a.films else SHOWN*(a.first+a.second), **({k: getattr(a, k) for k in ("depth", "first", "second", "judge")} if a.films else {})))
+            save_json(path, run_record("ccf", data.name, m.name, seed, len(asked), met, data.hash, time.time()-t, row=row, scores=[round(float(x), 3) for x in s], threads=torch.get_num_threads(), questions=ROUNDS*STEPS*BATCH if not a.films else SHOWN*(a.first+a.second), **more))
             print(f"seed {seed}  {row:14s} AUC {met['auc']:.4f}  UAUC {met['uauc']:.4f}  " + "  ".join(f"{k} {v:.4f}" for k, v in met["cheap"].items()) + f"  {time.time()-t:.0f} s", flush=True)
 
 
