@@ -1,7 +1,8 @@
 """Yes/no rivals with a language model: tools/ccf.py [--films FOLDER] [--seeds 0 1 2] [--rows NAME ...] -> results/ccf/.
 
-Without FOLDER: a drawn pet shop and a tiny backbone, all of whose weights move together with what a row adds; every row has the same questions and as many steps.
-With FOLDER (laid out as CoLLM's MovieLens-1M): SmolLM2, LoRA on titles first, once for all rows, then what a row adds, with the language model at rest. `--depth`, `--first`, `--second` and `--judge` say how much of it.
+With a tiny backbone all its weights move together with what a row adds; every row has the same questions and as many steps.
+With SmolLM2: LoRA on titles first, once for all rows, then what a row adds, with the language model at rest. `--depth`, `--first` and `--second` say how much of it.
+Without FOLDER a drawn pet shop is asked; FOLDER is laid out as CoLLM's MovieLens-1M.
 A row that has its file is not run again; a row that was interrupted goes on from its last checkpoint.
 """
 import argparse
@@ -11,8 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT, WORK = ROOT/"results"/"ccf", ROOT/"runs"/"ccf"
-ROUNDS, STEPS, BATCH, SEEN = 5, 100, 128, 3 # of the pet shop: the learning rate falls and starts again; looked at after each round
-SHOWN, MICRO = 16, 16                       # of films: questions a step
+ROUNDS, STEPS, BATCH, SEEN = 5, 100, 128, 3 # of a tiny backbone: the learning rate falls and starts again; looked at after each round
+SHOWN, MICRO = 16, 16                       # of SmolLM2: questions a step
 
 
 def pets():
@@ -45,7 +46,7 @@ def collab(data, kind, seed):
     return load_collab(where, data)
 
 
-def in_shop(data, shop, split, how, seed):
+def small(data, shop, split, how, seed, judged, liked):
     "All weights at once, or titles first"
     from tmf_nb.llm.backbone import TinyCfg, make_tiny
     from tmf_nb.llm.trainer import TrainCfg
@@ -55,22 +56,21 @@ def in_shop(data, shop, split, how, seed):
     kind = dict(TALLRec=TALLRec, SoftPrompt=SoftPrompt, CoLLM=CoLLM, CCF=CCF)[how["kind"]]
     b = make_tiny(data.catalog.names, ["Somebody described by likes has told us nothing yet . Would they like , described by ? Answer Yes or No."]*20, TinyCfg(list_steps=1, width=64, layers=2, whole=0, seed=seed))
     b.name = "tiny"
-    cfg = kind.settings(lora_r=0, liked=SEEN, seed=seed, **how.get("model", {}))
+    cfg = kind.settings(lora_r=0, liked=liked, seed=seed, **how.get("model", {}))
     more = dict(features=vectors(shop, split, seed)) if how.get("model", {}).get("modalities") else {}
     m = kind(b, data, collab(data, how.get("listens", "lightgcn"), seed) if kind.listens else None, cfg, **more)
-    judged, curve = data.valid[:4000], []
+    curve = []
     for k in range(ROUNDS):
         first = how.get("stages")==2 and k==0
         t = TrainCfg(steps=STEPS, batch=BATCH, micro=BATCH, lr=3e-3, lr_adaptor=3e-3, seed=ROUNDS*seed+k)
         fit_yes_no(m, data, t, told=not first, moves=("lora", "adaptor") if how.get("stages")!=2 else ("lora",) if first else ("adaptor",))
         s = m.answer(judged, batch=256)
         curve.append(auc(s, judged.labels))
-    return m, judged, s, dict(curve=curve)
+    return m, s, dict(curve=curve, questions=ROUNDS*STEPS*BATCH)
 
 
-def in_words(data, how, seed, a):
+def large(data, how, seed, judged, a):
     "LoRA on titles, saved once; then what the row adds"
-    import numpy as np
     from tmf_nb.data.core import Stages
     from tmf_nb.llm.backbone import load_backbone
     from tmf_nb.llm.trainer import TrainCfg
@@ -83,8 +83,7 @@ def in_words(data, how, seed, a):
         with Stages()(name, steps) as tick: fit_yes_no(m, data, train(steps), checkpoint=WORK/f"{tag}-{name}.safetensors", resume=True, tick=tick, **kw)
         return m
     if not (WORK/tag).exists(): fit(TALLRec(load_backbone("smollm2", a.depth), data, cfg=TALLRec.settings(**share)), "titles", a.first, told=False, moves=("lora",)).save_pretrained(WORK/tag)
-    judged = data.valid[np.sort(np.random.default_rng(59).permutation(len(data.valid))[:a.judge])]
-    done = lambda m: (m, judged, m.answer(judged, batch=32), {k: getattr(a, k) for k in ("depth", "first", "second", "judge")})
+    done = lambda m: (m, m.answer(judged, batch=32), {k: getattr(a, k) for k in ("depth", "first", "second")} | dict(questions=SHOWN*(a.first+a.second)))
     if how["kind"]=="TALLRec": return done(TALLRec.from_pretrained(WORK/tag, data))
     kind = dict(SoftPrompt=SoftPrompt, CoLLM=CoLLM, CCF=CCF)[how["kind"]]
     m = kind(load_backbone("smollm2", a.depth), data, collab(data, how.get("listens", "sasrec"), seed) if kind.listens else None, kind.settings(**share, **how.get("model", {})))
@@ -100,25 +99,29 @@ def main():
     p.add_argument("--films", type=Path, metavar="FOLDER")
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     p.add_argument("--rows", nargs="+", choices=list(ROWS), metavar="NAME", help=", ".join(ROWS))
-    p.add_argument("--depth", type=int, help="films: layers of SmolLM2")
-    p.add_argument("--first", type=int, default=250, help="films: steps of LoRA on titles")
-    p.add_argument("--second", type=int, default=120, help="films: steps of what a row adds")
-    p.add_argument("--judge", type=int, default=3000, help="films: validation questions")
+    p.add_argument("--backbone", default="tiny", choices=["tiny", "smollm2"])
+    p.add_argument("--depth", type=int, help="SmolLM2: layers")
+    p.add_argument("--first", type=int, default=250, help="SmolLM2: steps of LoRA on titles")
+    p.add_argument("--second", type=int, default=120, help="SmolLM2: steps of what a row adds")
+    p.add_argument("--judge", type=int, default=4000, help="validation questions; of films, drawn at random")
     a = p.parse_args()
+    if a.backbone=="smollm2" and not a.films: p.error("--backbone smollm2 needs --films: a drawn shop has no words that it could have read about")
+    import numpy as np
     import torch
     WORK.mkdir(parents=True, exist_ok=True)
     shop, split, data = (None, None, load_collm(a.films)) if a.films else pets()
-    size = f"-{a.depth or 'all'}-{a.first}-{a.second}" if a.films else ""
+    size = "" if not a.films else "-tiny" if a.backbone=="tiny" else f"-smollm2-{a.depth or 'all'}-{a.first}-{a.second}"
+    asked = data.valid[np.sort(np.random.default_rng(59).permutation(len(data.valid))[:a.judge])] if a.films else data.valid[:a.judge]
     base = Averages(data)
     for seed in a.seeds:
-        for row in a.rows or [r for r in ROWS if r not in (("pictures", "two-stages", "user-words", "ccf") if a.films else ("ccf-lightgcn",))]:
+        for row in a.rows or [r for r in ROWS if r not in (("pictures", "ccf-lightgcn") if a.films else ("ccf-lightgcn",))]:
             path = OUT/f"{data.name if a.films else 'pets'}{size}-{row}-s{seed}.json"
             if path.exists(): continue
             t, how = time.time(), ROWS[row] | dict(name=row)
-            m, asked, s, more = in_words(data, how, seed, a) if a.films else in_shop(data, shop, split, how, seed)
-            cheap = dict(averages=base.answer(asked)) | ({how.get("listens", "sasrec" if a.films else "lightgcn"): m.collab.answer(asked)} if hasattr(getattr(m, "collab", None), "answer") else {})
+            m, s, more = small(data, shop, split, how, seed, asked, 10 if a.films else SEEN) if a.backbone=="tiny" else large(data, how, seed, asked, a)
+            cheap = dict(averages=base.answer(asked)) | ({how.get("listens", "sasrec" if a.backbone=="smollm2" else "lightgcn"): m.collab.answer(asked)} if hasattr(getattr(m, "collab", None), "answer") else {})
             met = dict(auc=auc(s, asked.labels), uauc=uauc(s, asked.labels, asked.users), interval=auc_interval(s, asked.labels, asked.users)[1:], cheap={k: auc(x, asked.labels) for k, x in cheap.items()}, minus={k: auc_interval(s, asked.labels, asked.users, x, draws=300) for k, x in cheap.items()})
-            save_json(path, run_record("ccf", data.name, m.name, seed, len(asked), met, data.hash, time.time()-t, row=row, scores=[round(float(x), 3) for x in s], threads=torch.get_num_threads(), questions=ROUNDS*STEPS*BATCH if not a.films else SHOWN*(a.first+a.second), **more))
+            save_json(path, run_record("ccf", data.name, m.name, seed, len(asked), met, data.hash, time.time()-t, row=row, scores=[round(float(x), 3) for x in s], threads=torch.get_num_threads(), **more))
             print(f"seed {seed}  {row:14s} AUC {met['auc']:.4f}  UAUC {met['uauc']:.4f}  " + "  ".join(f"{k} {v:.4f}" for k, v in met["cheap"].items()) + f"  {time.time()-t:.0f} s", flush=True)
 
 

@@ -139,17 +139,20 @@ def rela_impr(
     return ((auc-.5)/(base-.5)-1)*100
 
 def auc_interval(
-    scores:np.ndarray,          # (n,)
+    scores:np.ndarray,          # (n,), or (S, n): the mean AUC of S seeds
     labels:np.ndarray,          # (n,)
     users:np.ndarray,           # (n,) questions of one user are not independent: users are drawn
-    other:np.ndarray|None=None, # (n,) scores of another model: the interval of the difference
+    other:np.ndarray|None=None, # (n,) or (S, n), scores of another model: the interval of the difference
     level:float=.95,
     draws:int=1000,
     seed:int=0,
 )->tuple[float,float,float]:    # AUC (or difference) and its interval
     "Bootstrap over users"
-    auc(scores, labels); rng, where = np.random.default_rng(seed), [np.flatnonzero(users==u) for u in np.unique(users)]
-    def area(s, at): y = labels[at]; r = pd.Series(s[at]).rank().to_numpy(); p = y.sum(); return (r[y==1].sum()-p*(p+1)/2)/(p*(len(y)-p))
+    from scipy.stats import rankdata
+    scores, other = np.atleast_2d(scores), None if other is None else np.atleast_2d(other)
+    for s in (*scores, *(() if other is None else other)): auc(s, labels)
+    rng, where = np.random.default_rng(seed), [np.flatnonzero(users==u) for u in np.unique(users)]
+    def area(s, at): y = labels[at]; p = y.sum(); return ((rankdata(s[:,at], axis=1)[:,y==1].sum(1)-p*(p+1)/2)/(p*(len(y)-p))).mean()
     def value(at): return area(scores, at) - (0 if other is None else area(other, at))
     got = []
     for _ in range(draws):
