@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RUNGS', 'LESSON', 'TMFCfg', 'TMF', 'warm_fusion', 'FusionAlone', 'score', 'generate', 'recommend', 'tiny_backbone',
-           'fit', 'save_pretrained', 'from_pretrained']
+           'fit', 'save_pretrained']
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0003
 import math
@@ -106,6 +106,15 @@ class TMF(nn.Module):
         self.prompts = PromptEncoder(backbone.tokenizer, self.names, self.behaviors, backbone.window, cfg.max_name, chat=cfg.chat)
         self.name = f'TMF {cfg.rung} ({cfg.backbone})'
 
+    @property
+    def hardest(self)->str:
+        "The task in which it is asked"
+        return RUNGS[self.cfg.rung]
+
+    def curriculum(self, steps:int, seed:int)->Curriculum:
+        "Which task each step of `fit` draws, once LoRA moves"
+        return Curriculum(max(1, int(self.cfg.ramp*steps)), self.cfg.t1, self.cfg.schedule, self.hardest, seed)
+
     def groups(self)->dict[str,list[nn.Parameter]]:
         "What is trained, by learning rate: LoRA weights, fusion (with its match) and adaptors (with the pointer)"
         of = lambda *names: [p for n,m in self.named_children() if n in names for p in m.parameters()]
@@ -190,7 +199,7 @@ def read(self:TMF,
     "One pass over prompts (Eq. 9-11 by task), with those branches that the objective needs"
     if objective not in OBJECTIVES: raise DataError(f'field objective: {objective!r} is not one of {OBJECTIVES}')
     words, points = objective.replace('+pointer','') if objective!='pointer' else None, 'pointer' in objective
-    enc = [self.prompts(c, task or RUNGS[self.cfg.rung], template) for c in cases]
+    enc = [self.prompts(c, task or self.hardest, template) for c in cases]
     seen = self.see([e.case for e in enc]) if any(e.items for e in enc) else None
     told = [c.answer for c in cases]                        # whose name is to be written
     if seen and self.training and self.cfg.spell=='believed':
@@ -277,7 +286,7 @@ def _by_length(tmf:TMF, cases:Sequence[Case], batch:int):
 
 def _suits(tmf:TMF, case:Case)->int:
     "How many prompts at once: a processor is fastest while the states of a layer stay in its cache, about a million numbers; an accelerator wants more"
-    n = (2**20 if tmf.v_image.device.type=='cpu' else 2**26)//(tmf.backbone.width*len(tmf.prompts(case, RUNGS[tmf.cfg.rung]).ids))
+    n = (2**20 if tmf.v_image.device.type=='cpu' else 2**26)//(tmf.backbone.width*len(tmf.prompts(case, tmf.hardest).ids))
     return max(8, min(64, n))         # and eight may share a history
 
 @torch.no_grad()
@@ -315,7 +324,7 @@ def generate(
     texts, chosen, b = [None]*len(cases), np.full(len(cases), -1), tmf.backbone
     shown = lambda i: b.tokenizer.decode(tmf.prompts.name(i)).strip()
     for at in _by_length(tmf, cases, batch):
-        enc = [tmf.prompts(cases[i], RUNGS[tmf.cfg.rung]) for i in at]
+        enc = [tmf.prompts(cases[i], tmf.hardest) for i in at]
         L = max(len(e.ids) for e in enc)
         ids = torch.full((len(enc), L), b.tokenizer.pad_token_id)
         for r,e in enumerate(enc): ids[r,:len(e.ids)] = torch.tensor(e.ids)
@@ -416,7 +425,7 @@ def fit(
     if not len(split.train): raise DataError(f'{dataset.name}: no training question')
     mk = CaseMaker(dataset, negatives, tmf.cfg.max_history, split.visible, looks=split.looks); mk.check(split.train)
     align = min(tmf.cfg.align, cfg.steps-1) if tmf.level>=2 else 0
-    cur = Curriculum(max(1, int(tmf.cfg.ramp*(cfg.steps-align))), tmf.cfg.t1, tmf.cfg.schedule, RUNGS[tmf.cfg.rung], cfg.seed)
+    cur = tmf.curriculum(cfg.steps-align, cfg.seed)
     groups = tmf.groups()
     tmf.train()
     def loss_of(step, k):
@@ -454,19 +463,21 @@ def save_pretrained(
         new = {k:v.contiguous() for k,v in tmf.state_dict().items() if not k.startswith('lm.')}
         save_file(new or {'empty':torch.zeros(1)}, tmp/'model.safetensors')
         tmf.features.save(tmp/'features.safetensors')
-        save_json(tmp/'config.json', dict(model_type='tmf', tmf=asdict(tmf.cfg), names=tmf.names, behaviors=list(tmf.behaviors)))
+        save_json(tmp/'config.json', dict(model_type=type(tmf).__name__.lower(), tmf=asdict(tmf.cfg), names=tmf.names, behaviors=list(tmf.behaviors)))
 
-def from_pretrained(
+@patch(cls_method=True)
+def from_pretrained(cls:TMF,
     folder:str|Path,
-)->TMF:            # in eval mode
+)->TMF:            # of this class, in eval mode
     "Read what `save_pretrained` wrote; `DataError` names the file or field that is missing, damaged or unknown"
     from peft import PeftModel
     from safetensors import SafetensorError
     from safetensors.torch import load_file
     folder = standing(folder)
-    if not (folder/'config.json').exists(): raise DataError(f'{folder}: no saved TMF model here (config.json is missing)')
+    kind = cls.__name__.lower()
+    if not (folder/'config.json').exists(): raise DataError(f'{folder}: no saved {cls.__name__} model here (config.json is missing)')
     c = load_json(folder/'config.json')
-    if c.get('model_type')!='tmf': raise DataError(f'{folder}/config.json, field model_type: {c.get("model_type")!r} is not tmf')
+    if c.get('model_type')!=kind: raise DataError(f'{folder}/config.json, field model_type: {c.get("model_type")!r} is not {kind}')
     gone = [k for k in ('tmf','names','behaviors') if k not in c] + [k for k in c.get('tmf', {}) if k not in TMFCfg.__dataclass_fields__]
     if gone: raise DataError(f'{folder}/config.json, field {gone[0]}: missing, or not known to this version')
     gone = [k for k in ('model.safetensors','features.safetensors','lora/adapter_config.json','lora/adapter_model.safetensors') if not (folder/k).exists()]
@@ -477,10 +488,10 @@ def from_pretrained(
         with hushed(): b.model, b.name = PeftModel.from_pretrained(b.model, str(folder/'lora'), is_trainable=True), cfg.backbone
         new = load_file(folder/'model.safetensors'); new.pop('empty', None)
     except (SafetensorError, RuntimeError) as e: raise DataError(f'{folder}: the weights cannot be read ({type(e).__name__}: {str(e).splitlines()[0][:200]})') from e
-    tmf = TMF(b, ItemFeatures.load(folder/'features.safetensors'), c['names'], c['behaviors'], cfg)
+    tmf = cls(b, ItemFeatures.load(folder/'features.safetensors'), c['names'], c['behaviors'], cfg)
     missing, unexpected = tmf.load_state_dict(new, strict=False)
     missing = [k for k in missing if not k.startswith('lm.')]
     if missing or unexpected: raise DataError(f'{folder}/model.safetensors: keys missing {missing[:3]}, unexpected {list(unexpected)[:3]}')
     return tmf.eval()
 
-TMF.save_pretrained, TMF.from_pretrained = save_pretrained, staticmethod(from_pretrained)
+TMF.save_pretrained = save_pretrained

@@ -12,7 +12,7 @@ from typing import Iterator, Sequence
 import torch
 from torch import nn, Tensor
 from ..data.candidates import Case
-from ..llm.tmf import RUNGS, TMF
+from ..llm.tmf import TMF
 
 # %% ../../nbs/7_practice/02_work.ipynb #0006
 @dataclass
@@ -52,7 +52,7 @@ def plain_loss(
     template:int=0,
 )->Tensor:              # the paper's loss (Eq. 9-11), as `TMF.read` gives it for 'lm'
     "The loss of the answers' words, computed the usual way"
-    enc, dev = [tmf.prompts(c, RUNGS[tmf.cfg.rung], template) for c in cases], tmf.v_image.device
+    enc, dev = [tmf.prompts(c, tmf.hardest, template) for c in cases], tmf.v_image.device
     said = [tmf.prompts.answer(c.candidates[c.answer]) for c in cases]
     L = max(len(e.ids)+len(y) for e,y in zip(enc, said))
     ids, labels = torch.full((len(enc), L), tmf.backbone.tokenizer.pad_token_id), torch.full((len(enc), L), -100)
