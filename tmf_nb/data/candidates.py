@@ -123,6 +123,7 @@ def histories(
     looks:bool=False,   # as it happened
 )->np.ndarray:          # (n, H) positions in the log, the latest event in the last column; -1 where there is none
     "What `events_before` shows, for many questions at once: all of them step back through the log together"
+    if max_history<1: raise DataError(f'field max_history: {max_history} given; a case shows at least 1 event')
     log, out = dataset.log, np.full((len(rows),max_history), -1)
     first, at, room, alive = log._start[rows[:,0]], rows[:,1].copy(), np.full(len(rows), max_history), np.arange(len(rows))
     while len(alive):

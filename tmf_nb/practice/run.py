@@ -8,13 +8,13 @@ __all__ = ['STEPS', 'WORDS', 'BATCH', 'MICRO', 'LR', 'ALIGN', 'SPELL', 'LABELS',
            'tuning', 'resting', 'warming', 'spelling', 'lesson_two', 'chosen', 'climb', 'run', 'records', 'show']
 
 # %% ../../nbs/7_practice/00_run.ipynb #0003
-import copy, shutil, time
+import copy, time
 from dataclasses import dataclass, asdict, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Sequence
 import numpy as np, torch
-from ..data.core import DataError, Stages, code_version, hardware, load_json, peak_mb, run_record, save_json
+from ..data.core import DataError, Stages, code_version, hardware, load_json, peak_mb, run_record, save_json, write_folder
 from ..data.schema import Dataset
 from ..data.storefront import Storefront, make_storefront
 from ..data.ceiling import SIGHTS, Oracle
@@ -215,8 +215,7 @@ def tiny_for(
     if cfg.preset=='tiny' and cfg.data is None: tiny = replace(tiny, width=64, layers=2, list_steps=20)    # a run for tests
     if not (where/'config.json').exists():
         with stages('make the tiny backbone', tiny.list_steps+lesson) as tick: b = tiny_backbone(dataset, split, tiny, lesson, cfg.max_history, negatives=cfg.negatives, tick=tick)
-        tmp = where.with_name(f'.{where.name}.tmp'); shutil.rmtree(tmp, ignore_errors=True)
-        b.model.save_pretrained(tmp); b.tokenizer.save_pretrained(tmp); tmp.rename(where)
+        with write_folder(where) as tmp: b.save(tmp)
     b = load_backbone(str(where)); b.name = 'tiny'
     return b
 

@@ -77,8 +77,9 @@ def load_collm(
         refuse([Problem(file, int(k)+1, c, 'it is empty') for c in ('uid','iid','label','timestamp','his') for k in np.flatnonzero(t[c].isna())])
         liked = np.full((len(t), max_history), -1)
         for r,h in enumerate(t.his):
+            if not isinstance(h, (list, np.ndarray)): raise DataError(f'{file}, row {r+1}, field his: {h!r} is not a list of items')
             h = [x for x in h if x!=0][-max_history:]                    # 0 is a blank
-            lost = [x for x in h if x not in row]
+            lost = [x for x in h if x not in row or not isinstance(x, (int, np.integer))]
             if lost: raise DataError(f'{file}, row {r+1}, field his: unknown item {lost[0]}')
             if h: liked[r,-len(h):] = [row[x] for x in h]
         return Asked(t.uid.map(people).to_numpy(), t.iid.map(row).to_numpy(), t.label.to_numpy(), liked, t.timestamp.to_numpy())
