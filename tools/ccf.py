@@ -80,11 +80,11 @@ def large(data, how, seed, judged, a):
     share = dict(backbone="smollm2", depth=a.depth, lora_dropout=0., seed=seed)
     train = lambda steps: TrainCfg(steps=steps, batch=SHOWN, micro=MICRO, lr=5e-4, lr_adaptor=1e-3, save_every=60, seed=seed)
     def fit(m, name, steps, **kw):
-        with Stages()(name, steps) as tick: fit_yes_no(m, data, train(steps), checkpoint=WORK/f"{tag}-{name}.safetensors", resume=True, tick=tick, **kw)
+        with Stages()(name, steps) as tick: fit_yes_no(m, data, train(steps), checkpoint=WORK/f"{tag}-{name}-{steps}.safetensors", resume=True, tick=tick, **kw)
         return m
     if not (WORK/tag).exists(): fit(TALLRec(load_backbone("smollm2", a.depth), data, cfg=TALLRec.settings(**share)), "titles", a.first, told=False, moves=("lora",)).save_pretrained(WORK/tag)
-    done = lambda m: (m, m.answer(judged, batch=32), {k: getattr(a, k) for k in ("depth", "first", "second")} | dict(questions=SHOWN*(a.first+a.second)))
-    if how["kind"]=="TALLRec": return done(TALLRec.from_pretrained(WORK/tag, data))
+    done = lambda m, second=a.second: (m, m.answer(judged, batch=32), dict(depth=a.depth, first=a.first, second=second, questions=SHOWN*(a.first+second)))
+    if how["kind"]=="TALLRec": return done(TALLRec.from_pretrained(WORK/tag, data), 0)
     kind = dict(SoftPrompt=SoftPrompt, CoLLM=CoLLM, CCF=CCF)[how["kind"]]
     m = kind(load_backbone("smollm2", a.depth), data, collab(data, how.get("listens", "sasrec"), seed) if kind.listens else None, kind.settings(**share, **how.get("model", {})))
     m.load_state_dict(TALLRec.from_pretrained(WORK/tag, data).trained(), strict=False)
@@ -106,6 +106,8 @@ def main():
     p.add_argument("--judge", type=int, default=4000, help="validation questions; of films, drawn at random")
     a = p.parse_args()
     if a.backbone=="smollm2" and not a.films: p.error("--backbone smollm2 needs --films: a drawn shop has no words that it could have read about")
+    odd = [w for w in a.rows or () if w=="pictures" and a.films or w=="two-stages" and a.backbone=="smollm2"]
+    if odd: p.error(f"--rows {odd[0]}: " + ("films have no vectors of pictures here" if odd[0]=="pictures" else "every row of smollm2 has two stages"))
     import numpy as np
     import torch
     WORK.mkdir(parents=True, exist_ok=True)
@@ -114,7 +116,7 @@ def main():
     asked = data.valid[np.sort(np.random.default_rng(59).permutation(len(data.valid))[:a.judge])] if a.films else data.valid[:a.judge]
     base = Averages(data)
     for seed in a.seeds:
-        for row in a.rows or [r for r in ROWS if r not in (("pictures", "ccf-lightgcn") if a.films else ("ccf-lightgcn",))]:
+        for row in a.rows or [r for r in ROWS if r not in (("pictures", "two-stages", "ccf") if a.backbone=="smollm2" else ("pictures", "ccf-lightgcn") if a.films else ("ccf-lightgcn",))]:
             path = OUT/f"{data.name if a.films else 'pets'}{size}-{row}-s{seed}.json"
             if path.exists(): continue
             t, how = time.time(), ROWS[row] | dict(name=row)

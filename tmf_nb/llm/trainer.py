@@ -100,10 +100,11 @@ def take_(
     from peft import LoraConfig, get_peft_model
     if backbone.taken: raise DataError('field backbone: it belongs to another model already; give each its own copy')
     if cfg.backbone!=backbone.name: raise DataError(f'field backbone: the settings say {cfg.backbone!r}, the backbone is {backbone.name!r}')
-    backbone.taken = True
     if cfg.lora_r and not hasattr(backbone.model, 'peft_config'):
+        ends = {n.rsplit('.', 1)[-1] for n,m in backbone.model.named_modules() if isinstance(m, nn.Linear)}; odd = [t for t in cfg.lora_targets if t.rsplit('.', 1)[-1] not in ends]
+        if odd: raise DataError(f'field lora_targets: {odd[0]!r} is not one of the layers {sorted(ends)}')
         with hushed(): backbone.model = get_peft_model(backbone.model, LoraConfig(r=cfg.lora_r, lora_alpha=cfg.lora_alpha, lora_dropout=cfg.lora_dropout, target_modules=list(cfg.lora_targets)))
-    one_pass_(backbone.model)
+    one_pass_(backbone.model); backbone.taken = True
 
 # %% ../../nbs/4_llm/03_trainer.ipynb #0017
 @dataclass(frozen=True)

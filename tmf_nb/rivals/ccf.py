@@ -67,6 +67,7 @@ class CCFCfg(CoLLMCfg):
         if self.ranking<0: raise DataError(f'field ranking: {self.ranking} is less than 0')
         odd = [m for m in self.modalities if m not in ('image','text','graph')]
         if odd: raise DataError(f'field modalities: {odd[0]!r} is not image, text or graph')
+        if self.modalities and self.fusion=='attention': raise DataError('field modalities: weights that add up to one are for one signal; use a gate')
         if self.modalities and self.fusion in ('none','concat'): raise DataError(f'field modalities: with fusion {self.fusion!r} there is no gate to let them in')
 
 class CCF(CoLLM):
@@ -79,6 +80,7 @@ class CCF(CoLLM):
         "ALG and gates, for the collaborative vectors and each modality"
         c, d = self.cfg, self.backbone.width
         if c.modalities and features is None: raise DataError(f'field features: modalities {c.modalities} need the vectors of the items')
+        if c.modalities and len(features)!=len(self.ask.words.names): raise DataError(f'field features: {len(features)} rows for {len(self.ask.words.names)} items')
         super().make()                                               # `map` is ALG
         gate = dict(attention=lambda: Mix(d, c.gate), token=lambda: Gate(d, c.gate, 1), dimension=lambda: Gate(d, c.gate, d)).get(c.fusion)
         if gate: self.gate = gate()
@@ -115,7 +117,7 @@ def fused(self:CCF,
     "The words of titles with what is known of the items in them (Eq. 5)"
     if self.cfg.fusion in ('none','concat'): return words
     parts = self.lets_in(words, items)
-    kept = 1-sum(a for a,_ in parts) if self.cfg.fusion=='attention' else 1
+    kept = 1-parts[0][0] if self.cfg.fusion=='attention' else 1
     return kept*words + sum(a*x for a,x in parts)
 
 @patch

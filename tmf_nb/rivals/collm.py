@@ -81,6 +81,9 @@ class YesNoCfg:
     def __post_init__(self):
         if isinstance(self.lora_targets, str): raise DataError(f'field lora_targets: {self.lora_targets!r} is one string, not a list of layer names')
         object.__setattr__(self, 'lora_targets', tuple(self.lora_targets))
+        if not self.lora_targets: raise DataError('field lora_targets: LoRA needs at least one layer')
+        if not 0<=self.lora_dropout<1: raise DataError(f'field lora_dropout: {self.lora_dropout} is not a share')
+        if self.depth is not None and self.backbone=='tiny': raise DataError('field depth: tiny is made with as many layers as it is to have (`TinyCfg`)')
         for f,least in (('lora_r',0),('wide',1),('liked',1),('max_name',1)):
             if getattr(self, f, least)<least: raise DataError(f'field {f}: {getattr(self, f)} is less than {least}')
 
@@ -98,6 +101,9 @@ class TALLRec(nn.Module):
         cfg = cfg or self.settings()
         if type(cfg) is not self.settings: raise DataError(f'field cfg: {type(self).__name__} is set by a {self.settings.__name__}, this is a {type(cfg).__name__}')
         if self.listens and collab is None: raise DataError(f'field collab: {type(self).__name__} needs a collaborative model')
+        if self.listens:
+            for p in getattr(collab, 'parts', [collab]):
+                if p.data_hash!=data.hash: raise DataError(f'field collab: {p.name} was trained on other questions than those of {data.name}')
         torch.manual_seed(cfg.seed); take_(backbone, cfg)
         self.cfg, self.data_name, self.data_hash, self.length = cfg, data.name, data.hash, data.train.liked.shape[1]
         self.backbone, self.lm = backbone, backbone.model
@@ -237,6 +243,7 @@ def fit_yes_no(
     for n,ps in groups.items():
         for p in ps: p.requires_grad_(n in moves)
     if not len(data.train): raise DataError(f'{data.name}: no training question')
+    if data.hash!=model.data_hash: raise DataError(f'field data: {model.name} was made for {model.data_name!r}, not for {data.name!r} as it is here')
     if not any(groups[k] for k in moves): raise DataError(f'field moves: {list(moves)} has no weights in {model.name}')
     model.to(processes().device).train()
     def loss_of(step, k): return model.loss(data.train[walk(len(data.train), cfg.batch, step, cfg.seed, 53)[k*cfg.micro:(k+1)*cfg.micro]], told), {}
@@ -264,6 +271,7 @@ def from_pretrained(cls:TALLRec,
     data:YesNo,      # the data that it was trained on
 )->TALLRec:          # of this class, in eval mode
     "Read what `save_pretrained` wrote; `DataError` for another kind of model or other data"
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
     folder = standing(folder); c, file = load_json(folder/'config.json'), folder/'model.safetensors'
     lost = [k for k in ('kind','cfg','data') if k not in c] + [f'cfg.{k}' for k in c.get('cfg', {}) if k not in cls.settings.__dataclass_fields__ and c.get('kind')==cls.__name__]
@@ -273,7 +281,9 @@ def from_pretrained(cls:TALLRec,
     if not file.is_file(): raise DataError(f'{file}: no such file')
     cfg = cls.settings(**c['cfg']); b = load_backbone(str(folder/'backbone') if cfg.backbone=='tiny' else cfg.backbone, cfg.depth); b.name = cfg.backbone
     m = cls(b, data, load_collab(folder/'collab', data) if cls.listens else None, cfg, **cls.load_more(folder, cfg))
-    have = load_file(file); odd = sorted(set(have) ^ set(m.trained()))
-    if odd: raise DataError(f'{file}: the tensor {odd[0]!r} ' + ('has no place in this model' if odd[0] in have else 'is missing'))
-    m.load_state_dict(have, strict=False)
+    try:
+        have = load_file(file); odd = sorted(set(have) ^ set(m.trained()))
+        if odd: raise DataError(f'{file}: the tensor {odd[0]!r} ' + ('has no place in this model' if odd[0] in have else 'is missing'))
+        m.load_state_dict(have, strict=False)
+    except (SafetensorError, RuntimeError) as e: raise DataError(f'{file}: the weights cannot be read ({type(e).__name__}: {str(e).splitlines()[0][:200]})') from e
     return m.eval()

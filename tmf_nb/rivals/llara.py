@@ -50,6 +50,7 @@ class LLaRA(TMF):
         cfg:TMFCfg=TMFCfg(rung='text', objective='lm', lora_r=8, schedule='continuous'),
     ):
         if cfg.rung!='text' or cfg.objective!='lm': raise DataError(f'field {"rung" if cfg.rung!="text" else "objective"}: LLaRA has the rung text and the objective lm')
+        if cfg.schedule!='continuous': raise DataError(f'field schedule: {cfg.schedule!r}, but LLaRA has one schedule, called continuous here')
         super().__init__(backbone, features, names, behaviors, cfg)
         self.item_adaptor, self.name = Adaptor(features.graph.shape[1], backbone.width, backbone.volume), f'LLaRA ({features.source.get("graph", "ids")}, {cfg.backbone})'
 

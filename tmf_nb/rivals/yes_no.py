@@ -151,6 +151,9 @@ def auc_interval(
     "Bootstrap over users"
     from scipy.stats import rankdata
     scores, other = np.atleast_2d(scores), None if other is None else np.atleast_2d(other)
+    if draws<1: raise DataError(f'field draws: {draws} is less than 1')
+    for n,x in (('scores',scores), ('users',np.atleast_2d(users)), ('other',scores if other is None else other)):
+        if x.shape[1]!=len(labels): raise DataError(f'field {n}: {x.shape[1]} for {len(labels)} answers')
     for s in (*scores, *(() if other is None else other)): auc(s, labels)
     rng, where = np.random.default_rng(seed), [np.flatnonzero(users==u) for u in np.unique(users)]
     def area(s, at): y = labels[at]; p = y.sum(); return ((rankdata(s[:,at], axis=1)[:,y==1].sum(1)-p*(p+1)/2)/(p*(len(y)-p))).mean()
@@ -214,6 +217,11 @@ class CollabCfg:
     epochs:int=60      # at most
     patience:int=6     # epochs without a better AUC on the last tenth of the training questions
     seed:int=0
+
+    def __post_init__(self):
+        for f,least in (('dim',1),('layers',1),('heads',1),('batch',1),('epochs',1),('patience',1)):
+            if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is less than {least}')
+        if self.dim%self.heads: raise DataError(f'field heads: {self.heads} does not divide the dim {self.dim}')
 
 class Collab(nn.Module):
     "Vectors of users and items whose product says how likely a yes is"
@@ -345,6 +353,7 @@ def train_collab(
 )->Collab:                   # in eval mode; its `log` has loss and AUC of every epoch
     "Train a collaborative model; `DataError` for an unknown one"
     if kind not in KINDS: raise DataError(f'field kind: {kind!r} is not one of {tuple(KINDS)}')
+    if len(data.train)<2: raise DataError(f'{data.name}: {len(data.train)} training questions')
     torch.manual_seed(cfg.seed); g = torch.Generator().manual_seed(cfg.seed)
     order = np.argsort(data.train.times, kind='stable'); cut = len(order)-len(order)//10; learn, look = data.train[order[:cut]], data.train[order[cut:]]
     m = KINDS[kind](replace(data, train=learn), cfg)
@@ -389,17 +398,22 @@ def load_collab(
     data:YesNo,      # the data that it was trained on
 )->Collab|Together:  # in eval mode
     "Read a collaborative model; `DataError` if it belongs to other data"
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
     folder = standing(folder)
-    if load_json(folder/'config.json').get('kind')=='Together': return Together(*(load_collab(folder/str(k), data) for k in range(load_json(folder/'config.json')['parts']))).eval()
+    if load_json(folder/'config.json').get('kind')=='Together': return Together(*(load_collab(folder/str(k), data) for k in range(load_json(folder/'config.json').get('parts', 0)))).eval()
     c, file = load_json(folder/'config.json'), folder/'model.safetensors'
-    lost = [k for k in ('kind','users','items','length','data','cfg') if k not in c]
-    if lost: raise DataError(f"{folder/'config.json'}: the field {lost[0]!r} is missing")
+    lost = [k for k in ('kind','users','items','length','data','cfg') if k not in c] + [f'cfg.{k}' for k in c.get('cfg', {}) if k not in CollabCfg.__dataclass_fields__]
+    if lost: raise DataError(f"{folder/'config.json'}, field {lost[0]}: missing, or not known to this version")
+    if c['kind'] not in {v.__name__ for v in KINDS.values()}: raise DataError(f"{folder/'config.json'}, field kind: {c['kind']!r} is not one of {[v.__name__ for v in KINDS.values()]}")
     if (c['users'], c['items'], c['length'])!=(data.users, len(data.catalog), data.train.liked.shape[1]): raise DataError(f"{folder}: trained for {c['users']} users, {c['items']} items and histories of {c['length']}; {data.name} has {data.users}, {len(data.catalog)} and {data.train.liked.shape[1]}")
     if c['data']!=data.hash: raise DataError(f"{folder/'config.json'}, field data: trained on other questions than those of {data.name}")
     if not file.is_file(): raise DataError(f'{file}: no such file')
-    state = load_file(file)
+    try: state = load_file(file)
+    except SafetensorError as e: raise DataError(f'{file}: the weights cannot be read ({e})') from e
     m = KINDS[next(k for k,v in KINDS.items() if v.__name__==c['kind'])](data, CollabCfg(**c['cfg']))
     if 'edges' in state: m.edges = state['edges']
-    m.load_state_dict(state); m.data_hash = c['data']
+    try: m.load_state_dict(state)
+    except RuntimeError as e: raise DataError(f"{file}: does not fit its config.json ({str(e).splitlines()[-1].strip()[:200]})") from e
+    m.data_hash = c['data']
     return m.eval()
