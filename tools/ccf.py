@@ -48,14 +48,13 @@ def collab(data, kind, seed):
 
 def small(data, shop, split, how, seed, judged, liked):
     "All weights at once, or titles first"
-    from tmf_nb.llm.backbone import TinyCfg, make_tiny
+    from tmf_nb.llm.backbone import TinyCfg
     from tmf_nb.llm.trainer import TrainCfg
     from tmf_nb.rivals.ccf import CCF
-    from tmf_nb.rivals.collm import CoLLM, SoftPrompt, TALLRec, fit_yes_no
+    from tmf_nb.rivals.collm import CoLLM, SoftPrompt, TALLRec, fit_yes_no, unread
     from tmf_nb.rivals.yes_no import auc
     kind = dict(TALLRec=TALLRec, SoftPrompt=SoftPrompt, CoLLM=CoLLM, CCF=CCF)[how["kind"]]
-    b = make_tiny(data.catalog.names, ["Somebody described by likes has told us nothing yet . Would they like , described by ? Answer Yes or No."]*20, TinyCfg(list_steps=1, width=64, layers=2, whole=0, seed=seed))
-    b.name = "tiny"
+    b = unread(data.catalog.names, TinyCfg(list_steps=1, width=64, layers=2, whole=0, seed=seed))
     cfg = kind.settings(lora_r=0, liked=liked, seed=seed, **how.get("model", {}))
     more = dict(features=vectors(shop, split, seed)) if how.get("model", {}).get("modalities") else {}
     m = kind(b, data, collab(data, how.get("listens", "lightgcn"), seed) if kind.listens else None, cfg, **more)

@@ -181,12 +181,20 @@ def embed(self:TMF,
     e, order = self.backbone.embed(ids), [(i, k>0) for g in groups or [[i] for i in range(len(encoded))] for k,i in enumerate(g)]     # prompts in reading order, and whether their history has been read already
     behaviors = [b for i,again in order if not again for b in encoded[i].behaviors]
     if behaviors: e = replace_tokens(e, ids, self.backbone.behavior_id, self.behavior_adaptor(self.v_behavior[behaviors]))
-    if any(x.items for x in encoded):
-        at, fused, match = seen or self.see([x.case for x in encoded])
-        place = tuple(zip(*[(r, at['rows'][r][i]) for r,again in order for i in encoded[r].items if not again or i>=len(encoded[r].case.history)]))
-        says = torch.cat([match.new_zeros(at['history'].shape), self.lift(match)], 1)          # the history has nothing to match but itself
-        e = replace_tokens(e, ids, self.backbone.item_id, self.item_adaptor(fused[place], says[place]))
-    return e
+    slots = [(r,i) for r,again in order for i in encoded[r].items if not again or i>=len(encoded[r].case.history)]
+    return replace_tokens(e, ids, self.backbone.item_id, self.item_tokens(encoded, slots, seen)) if slots else e
+
+@patch
+def item_tokens(self:TMF,
+    encoded:Sequence[Encoded],
+    slots:Sequence[tuple[int,int]], # prompt, and row in its history and candidates, of every item token, in reading order
+    seen:tuple|None=None,           # as for `embed`
+)->Tensor:                          # (slots, d_model)
+    "What stands in the item tokens: fused rows, and how well they match"
+    at, fused, match = seen or self.see([x.case for x in encoded])
+    place = tuple(zip(*[(r, at['rows'][r][i]) for r,i in slots]))
+    says = torch.cat([match.new_zeros(at['history'].shape), self.lift(match)], 1)              # the history has nothing to match but itself
+    return self.item_adaptor(fused[place], says[place])
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0020
 @patch

@@ -9,7 +9,7 @@ __all__ = ['FUSIONS', 'ROWS', 'PUBLISHED', 'Gate', 'Mix', 'CCFCfg', 'CCF', 'two_
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Sequence
-import numpy as np, torch
+import torch
 from fastcore.basics import patch
 from torch import nn, Tensor
 from torch.nn import functional as F

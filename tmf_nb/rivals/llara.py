@@ -6,13 +6,13 @@
 __all__ = ['id_vectors', 'Mixed', 'LLaRA']
 
 # %% ../../nbs/5_rivals/05_llara.ipynb #0003
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Sequence
 import torch
 from torch import Tensor
 from ..data.core import DataError
 from ..encoders.features import ItemFeatures
-from ..fusion.tokens import Adaptor, replace_tokens
+from ..fusion.tokens import Adaptor
 from ..llm.backbone import Backbone
 from ..llm.curriculum import Curriculum
 from ..llm.prompt import Encoded
@@ -59,8 +59,6 @@ class LLaRA(TMF):
     def see(self, cases:Sequence[Any])->None:
         "Nothing is fused"
 
-    def embed(self, encoded:Sequence[Encoded], ids:Tensor, seen:Any=None, groups:Any=None)->Tensor:
-        e, order = self.backbone.embed(ids), [(i, k>0) for g in groups or [[i] for i in range(len(encoded))] for k,i in enumerate(g)]
-        shown = [([j for j,_ in x.case.history]+list(x.case.candidates), x.items, len(x.case.history)) for x in encoded]
-        items = [shown[i][0][k] for i,again in order for k in shown[i][1] if not again or k>=shown[i][2]]     # in reading order; a history that is shared is read once
-        return replace_tokens(e, ids, self.backbone.item_id, self.item_adaptor(self.v_graph[items])) if items else e
+    def item_tokens(self, encoded:Sequence[Encoded], slots:Sequence[tuple[int,int]], seen:Any=None)->Tensor:
+        shown = [[j for j,_ in x.case.history]+list(x.case.candidates) for x in encoded]
+        return self.item_adaptor(self.v_graph[[shown[r][i] for r,i in slots]])
