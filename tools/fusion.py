@@ -80,7 +80,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     p.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME", help=", ".join(VARIANTS))
-    p.add_argument("--steps", type=int, default=800)
+    p.add_argument("--steps", type=int, default=3000)
     a = p.parse_args()
     path = lambda v, s: OUT/f"storefront-demo-{v}-s{s}.json"
     todo = [(s, v) for s in a.seeds for v in a.variants if not path(v, s).exists()]
@@ -95,6 +95,7 @@ def main():
     from tmf_nb.llm.trainer import processes
     from tmf_nb.llm.tmf import TMF, FusionAlone, TMFCfg, warm_fusion
     from tmf_nb.practice.run import judge
+    from tmf_nb.rivals.ccf import GatedFusion
     from tmf_nb.studies.fusion import InnerProduct
     shop, data, split, sets = scene()
     blank = make_tiny(data.catalog.names, cfg=TinyCfg(width=32, layers=1, heads=2, list_steps=0))
@@ -104,8 +105,9 @@ def main():
         if m := how.pop("without", None): feats = replace(feats, **{f"has_{m}": torch.zeros(len(data.catalog), dtype=torch.bool)})
         asked = split
         if n := how.pop("shoppers", None): asked = Split(split.train[split.train[:, 0] < n], split.valid, split.test, split.visible)
-        match, together, shelf = how.pop("match", None), how.pop("company", 0), how.pop("shelf", 512)
+        match, gates, together, shelf = how.pop("match", None), how.pop("gates", False), how.pop("company", 0), how.pop("shelf", 512)
         tmf = TMF(copy.deepcopy(blank), feats, data.catalog.names, data.behaviors, TMFCfg(seed=seed, **how)).to(processes().device)
+        if gates: tmf.fusion = GatedFusion(tmf.fusion.cfg).to(tmf.v_image.device)
         if match is not None: tmf.match = InnerProduct(tmf.cfg.width, len(data.behaviors)) if match=="inner" else Match(tmf.cfg.width, len(data.behaviors), **match)
         some = [c for k, x in sets.items() if k.endswith("hard") for c in x.cases[:100]]
         example = max(some, key=lambda c: len({i for i, _ in c.history}))

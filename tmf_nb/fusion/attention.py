@@ -139,6 +139,11 @@ class Fusion(nn.Module):
             self.cma1 = Attend(D, cfg.d_image, cfg.d_text, D, cfg.heads, cfg.dropout)  # Eq. 7: key image, value text
             self.cma2 = Attend(D, cfg.d_text, cfg.d_image, D, cfg.heads, cfg.dropout)  # Eq. 8: key text, value image
 
+    def begin(self)->list[nn.Parameter]:
+        "What rows can train that are alone; AMSA's answer to nobody starts as its sink's"
+        self.amsa.v.bias.data.copy_(self.amsa.sink_value.flatten())
+        return [p for k,p in self.named_parameters() if not k.startswith(('amsa','cma')) or '.norm.' in k]
+
     def forward(self,
         image:Tensor,       # (B, R, d_v)
         text:Tensor,        # (B, R, d_t)

@@ -249,9 +249,7 @@ def warm_fusion(
     which = np.unique([s[0] for s in shelves(dataset.catalog)[0]], return_inverse=True)[1]
     on, asked = ([np.flatnonzero(w==k) for k in range(which.max()+1)] for w in (which, which[Y]))
     touched = np.unique((log.users.astype(np.int64)*I + log.items)[split.visible])
-    amsa, rng, hits = tmf.fusion.amsa, np.random.default_rng([seed, 43]), []
-    amsa.v.bias.data.copy_(amsa.sink_value.flatten())
-    params = [p for k,p in tmf.fusion.named_parameters() if not k.startswith(('amsa','cma')) or '.norm.' in k] + list(tmf.match.parameters())
+    rng, hits, params = np.random.default_rng([seed, 43]), [], tmf.fusion.begin() + list(tmf.match.parameters())
     opt = torch.optim.AdamW(params, lr=lr, weight_decay=.05)
     tmf.train()
     for k in range(steps):
