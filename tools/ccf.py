@@ -7,7 +7,7 @@ A row that has its file is not run again; a row that was interrupted goes on fro
 """
 import argparse
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,12 +37,14 @@ def vectors(shop, split, seed):
     return ItemFeatures.load(path)
 
 
-def collab(data, kind, seed):
-    "A collaborative model, or several"
-    from tmf_nb.rivals.yes_no import CollabCfg, Together, load_collab, train_collab
-    if kind=="all": return Together(*(collab(data, k, seed) for k in ("mf", "lightgcn", "sasrec")))
-    where = WORK/f"{data.name}-{kind}-s{seed}"
-    if not where.exists(): train_collab(kind, data, CollabCfg(seed=seed)).save_pretrained(where)
+def collab(data, kind, seed, films):
+    "A collaborative model, or several; for films with the settings chosen there"
+    from tmf_nb.data.core import digest
+    from tmf_nb.rivals.yes_no import FILMS, CollabCfg, Together, load_collab, train_collab
+    if kind=="all": return Together(*(collab(data, k, seed, films) for k in ("mf", "lightgcn", "sasrec")))
+    cfg = replace(FILMS[kind] if films else CollabCfg(), seed=seed)
+    where = WORK/f"{data.name}-{kind}-{digest(asdict(cfg))[:6]}"
+    if not where.exists(): train_collab(kind, data, cfg).save_pretrained(where)
     return load_collab(where, data)
 
 
@@ -57,7 +59,7 @@ def small(data, shop, split, how, seed, judged, liked):
     b = unread(data.catalog.names, TinyCfg(list_steps=1, width=64, layers=2, whole=0, seed=seed))
     cfg = kind.settings(lora_r=0, liked=liked, seed=seed, **how.get("model", {}))
     more = dict(features=vectors(shop, split, seed)) if how.get("model", {}).get("modalities") else {}
-    m = kind(b, data, collab(data, how.get("listens", "lightgcn"), seed) if kind.listens else None, cfg, **more)
+    m = kind(b, data, collab(data, how.get("listens", "lightgcn"), seed, shop is None) if kind.listens else None, cfg, **more)
     curve = []
     for k in range(ROUNDS):
         first = how.get("stages")==2 and k==0
@@ -85,13 +87,27 @@ def large(data, how, seed, judged, a):
     done = lambda m, second=a.second: (m, m.answer(judged, batch=32), dict(depth=a.depth, first=a.first, second=second, questions=SHOWN*(a.first+second)))
     if how["kind"]=="TALLRec": return done(TALLRec.from_pretrained(WORK/tag, data), 0)
     kind = dict(SoftPrompt=SoftPrompt, CoLLM=CoLLM, CCF=CCF)[how["kind"]]
-    m = kind(load_backbone("smollm2", a.depth), data, collab(data, how.get("listens", "sasrec"), seed) if kind.listens else None, kind.settings(**share, **how.get("model", {})))
+    m = kind(load_backbone("smollm2", a.depth), data, collab(data, how.get("listens", "sasrec"), seed, True) if kind.listens else None, kind.settings(**share, **how.get("model", {})))
     m.load_state_dict(TALLRec.from_pretrained(WORK/tag, data).trained(), strict=False)
     return done(fit(m, how["name"], a.second, moves=("adaptor",) if kind.listens else ("lora", "adaptor")))
 
 
+def pairs(scores, asked, usual):
+    "CCF-LLM less CoLLM where both listen to the same: mean over the seeds that both have, and its interval over users; `scores` is row -> seed -> answers, `usual` is heard where a row does not say"
+    import numpy as np
+    from tmf_nb.rivals.ccf import ROWS
+    from tmf_nb.rivals.yes_no import auc_interval
+    heard = {kind: {ROWS[r].get("listens", usual): r for r in scores if ROWS[r]["kind"]==kind and "model" not in ROWS[r] and "stages" not in ROWS[r]} for kind in ("CCF", "CoLLM")}
+    out = {}
+    for k in heard["CCF"].keys() & heard["CoLLM"].keys():
+        ours, other = (scores[heard[kind][k]] for kind in ("CCF", "CoLLM"))
+        seeds = sorted(ours.keys() & other.keys())
+        if seeds: out[k] = dict(seeds=seeds, minus=auc_interval(np.array([ours[s] for s in seeds]), asked.labels, asked.users, np.array([other[s] for s in seeds])))
+    return out
+
+
 def main():
-    from tmf_nb.data.core import run_record, save_json
+    from tmf_nb.data.core import load_json, run_record, save_json
     from tmf_nb.rivals.yes_no import Averages, auc, auc_interval, load_collm, uauc
     from tmf_nb.rivals.ccf import ROWS
     p = argparse.ArgumentParser(description=__doc__)
@@ -112,6 +128,7 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
     shop, split, data = (None, None, load_collm(a.films)) if a.films else pets()
     size = "" if not a.films else "-tiny" if a.backbone=="tiny" else f"-smollm2-{a.depth or 'all'}-{a.first}-{a.second}"
+    if a.judge!=p.get_default("judge"): size += f"-judge-{a.judge}"
     asked = data.valid[np.sort(np.random.default_rng(59).permutation(len(data.valid))[:a.judge])] if a.films else data.valid[:a.judge]
     base = Averages(data)
     for seed in a.seeds:
@@ -124,6 +141,11 @@ def main():
             met = dict(auc=auc(s, asked.labels), uauc=uauc(s, asked.labels, asked.users), interval=auc_interval(s, asked.labels, asked.users)[1:], cheap={k: auc(x, asked.labels) for k, x in cheap.items()}, minus={k: auc_interval(s, asked.labels, asked.users, x, draws=300) for k, x in cheap.items()})
             save_json(path, run_record("ccf", data.name, m.name, seed, len(asked), met, data.hash, time.time()-t, row=row, scores=[round(float(x), 3) for x in s], threads=torch.get_num_threads(), **more))
             print(f"seed {seed}  {row:14s} AUC {met['auc']:.4f}  UAUC {met['uauc']:.4f}  " + "  ".join(f"{k} {v:.4f}" for k, v in met["cheap"].items()) + f"  {time.time()-t:.0f} s", flush=True)
+    files = {r: {s: OUT/f"{data.name if a.films else 'pets'}{size}-{r}-s{s}.json" for s in range(9)} for r in ROWS}
+    scores = {r: {s: load_json(f)["scores"] for s, f in fs.items() if f.exists()} for r, fs in files.items()}
+    found, t = pairs({r: x for r, x in scores.items() if x}, asked, "sasrec" if a.backbone=="smollm2" else "lightgcn"), time.time()
+    for k, x in found.items(): print(f"CCF-LLM less CoLLM, {k}, seeds {x['seeds']}: {x['minus'][0]:+.4f} [{x['minus'][1]:+.4f}, {x['minus'][2]:+.4f}]", flush=True)
+    if found: save_json(OUT.parent/"ccf_pairs"/f"{data.name if a.films else 'pets'}{size}.json", run_record("ccf_pairs", data.name, "CCF-LLM less CoLLM", 0, len(asked), {k: x["minus"][0] for k, x in found.items()}, data.hash, time.time()-t, row=f"{'films' if a.films else 'pets'}{size}", pairs=found))
 
 
 if __name__ == "__main__": main()
