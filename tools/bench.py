@@ -144,8 +144,8 @@ def decisions(depth, rounds, cases):
     several = CaseMaker(data, 10, 10, split.visible).batch(split.valid, cases, 5, 0, draws=8)
 
     @torch.no_grad()
-    def usual():
-        "Batches of sixteen as they come, padded on the left"
+    def usual(literally=False):
+        "Batches of sixteen as they come, padded on the left; each stops when all its lines have ended, or, literally, after the end of the text or the 64 tokens that LLaRA's code asks for (answers end with a new line, which is not the end)"
         plain_layers(tmf, True)
         out, prompts, tokenizer = [], tmf.prompts, tmf.backbone.tokenizer
         shown = lambda i: tokenizer.decode(prompts.name(i)).strip()
@@ -155,7 +155,7 @@ def decisions(depth, rounds, cases):
             for r, e in enumerate(enc): ids[r, :len(e.ids)] = torch.tensor(e.ids)
             emb = tmf.embed(enc, ids)
             rows, alive = pad_left([emb[r, :len(e.ids)] for r, e in enumerate(enc)])
-            said = write_freely(tmf.lm, rows, alive, tokenizer, (tmf.backbone.item_id, tmf.backbone.behavior_id), prompts._tokens("\n")[-1], prompts.max_name+1)
+            said = tokenizer.batch_decode(tmf.lm.generate(inputs_embeds=rows, attention_mask=alive.long(), do_sample=False, max_new_tokens=64, pad_token_id=tokenizer.pad_token_id), skip_special_tokens=True) if literally else write_freely(tmf.lm, rows, alive, tokenizer, (tmf.backbone.item_id, tmf.backbone.behavior_id), prompts._tokens("\n")[-1], prompts.max_name+1)
             out += [named(t, [shown(i) for i in e.case.candidates]) for t, e in zip(said, enc)]
         plain_layers(tmf, False)
         return np.array(out)
@@ -184,7 +184,7 @@ def decisions(depth, rounds, cases):
         def run():
             with counted(compiled if "compiled" in name else small if "eight bits" in name else merged if f is alone or "merged" in name or name=="eight choices a shopper" else tmf) as work[name]: chosen[name] = f()
         return run
-    ways = {"written, sixteen at a time": usual, "written, by length": lambda: generate(tmf, asked)[1], "likelihood": lambda: score(tmf, asked, by="likelihood"), "pointer": lambda: score(tmf, asked, by="pointer"),
+    ways = {"written, sixteen at a time": usual, "written, sixteen at a time, 64 tokens": lambda: usual(True), "written, by length": lambda: generate(tmf, asked)[1], "likelihood": lambda: score(tmf, asked, by="likelihood"), "pointer": lambda: score(tmf, asked, by="pointer"),
             "written, eight bits": lambda: generate(small, asked)[1], "likelihood, merged": lambda: score(merged, asked, by="likelihood"), "pointer, merged": lambda: score(merged, asked, by="pointer"), "likelihood, eight bits": lambda: score(small, asked, by="likelihood"), "pointer, eight bits": lambda: score(small, asked, by="pointer"), "pointer, eight bits, compiled": lambda: score(compiled, asked, by="pointer"),
             "eight choices, each alone": alone, "eight choices a shopper": lambda: score(merged, several, by="pointer"), "eight choices a shopper, eight bits": lambda: score(small, several, by="pointer")}
     found = in_turn({w: way(w, f) for w, f in ways.items()}, rounds, "written, sixteen at a time")

@@ -82,7 +82,7 @@ def main():
     p.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME", help=", ".join(VARIANTS))
     p.add_argument("--steps", type=int, default=3000)
     a = p.parse_args()
-    path = lambda v, s: OUT/f"storefront-demo-{v}-s{s}.json"
+    path = lambda v, s: OUT/f"storefront-demo-{v}-{a.steps}-s{s}.json"
     todo = [(s, v) for s in a.seeds for v in a.variants if not path(v, s).exists()]
     if not todo: return
     import numpy as np

@@ -62,10 +62,12 @@ def _key(x:Any)->str:
 
 def fusion_rows(
     folder:str|Path='results', # what tools/fusion.py wrote is in its folder fusion
+    steps:int|None=None,       # of warm-up: only these; None if all have as many
 )->dict[str,dict[str,Any]]: # variant -> random, hard: hits (seeds, cases); seeds, records
     "Hits of every variant, seeds stacked; `DataError` where variants answered different questions"
     out = {}
     for r in load_results(folder, 'fusion', ('candidates_hash','per_case','steps')):
+        if steps is not None and r['steps']!=steps: continue
         if r['row'] not in VARIANTS: raise DataError(f'{r["file"]}, field row: {r["row"]!r} is not one of {tuple(VARIANTS)}')
         out.setdefault(r['row'], []).append(r)
     for f in ('candidates_hash','steps'):
