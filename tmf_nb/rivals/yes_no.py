@@ -345,7 +345,7 @@ class SASRecYes(Collab):
 # %% ../../nbs/5_rivals/02_yes_no.ipynb #0029
 KINDS = {'mf':MF, 'mf-bias':BiasedMF, 'lightgcn':LightGCN, 'sasrec':SASRecYes}
 FILMS = { # settings for CoLLM's MovieLens-1M, the best of a grid on the last tenth of its training questions (tools/yes_no.py --tune)
-    'mf':CollabCfg(dim=8, std=.01, decay=3e-5, refit=True), 'mf-bias':CollabCfg(dim=8, std=.01, decay=3e-5, refit=True), 'lightgcn':CollabCfg(decay=1e-5, refit=True), 'sasrec':CollabCfg(lr=1e-3, decay=1e-5, std=.02, dropout=.5, refit=True)}
+    'mf':CollabCfg(dim=8, std=.01, decay=3e-5, refit=True), 'mf-bias':CollabCfg(dim=8, std=.01, decay=3e-5, refit=True), 'lightgcn':CollabCfg(decay=1e-5, refit=True), 'sasrec':CollabCfg(lr=1e-3, std=.02, dropout=.5, refit=True)}
 
 # %% ../../nbs/5_rivals/02_yes_no.ipynb #0031
 def train_collab(
