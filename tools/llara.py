@@ -1,7 +1,7 @@
 """LLaRA on twenty candidates: tools/llara.py FOLDER [--seeds 0 1 2] [--rows NAME ...] [--backbone tiny|smollm2] [--depth N] -> results/llara/.
 
 FOLDER is laid out as LLaRA's MovieLens-100K or its LastFM (see the chapter on public data). Its validation rows are asked: of listeners or viewers that training has not met.
-Of MovieLens, whose rows are few, last likes of everybody else are asked, too; of LastFM, where a listener has many, `--judge` of them, drawn at random.
+Of MovieLens, whose rows are few, last likes of everybody else are asked, too; of LastFM further windows of the same listeners, `--judge` of them drawn at random, and every listener counts once.
 Every row with a language model has as many steps and the same questions. A row that has its file is not run again.
 """
 import argparse
@@ -16,20 +16,20 @@ ROWS = {"popular": "most popular", "sasrec": "SASRec", "gru4rec": "GRU4Rec", "ti
 
 
 def scene(folder, judge):
-    "Data, split, and what is asked: name -> candidate set"
+    "Data, split, what is asked (name -> candidate set), and who asks where somebody asks more than once"
     import numpy as np
     from tmf_nb.data.candidates import draw, leave_last_out
     from tmf_nb.data.public import is_windows, llara_cases, load_movielens, load_windows, window_cases
     if is_windows(folder):
         data = load_windows(folder)
-        cases, _, lost = window_cases(folder, data)
+        cases, who, lost = window_cases(folder, data)
         print(f"{lost} rows name somebody that training has not", flush=True)
         some = np.sort(np.random.default_rng(61).permutation(len(cases))[:judge])
-        return data, leave_last_out(data), dict(fixed20=replace(cases, cases=[cases.cases[k] for k in some]))
+        return data, leave_last_out(data), dict(llara=window_cases(folder, data, own=True)[0], windows=replace(cases, cases=[cases.cases[k] for k in some])), dict(windows=np.array(who)[some])
     data = load_movielens(folder)
     cases, out = llara_cases(folder, data, NEGATIVES)
     split = leave_last_out(data, exclude=out)
-    return data, split, dict(llara=cases, likes=draw(data, split.valid, NEGATIVES, 0, "likes", limit=judge))
+    return data, split, dict(llara=cases, likes=draw(data, split.valid, NEGATIVES, 0, "likes", limit=judge)), {}
 
 
 def small(data, split, kind, seed):
@@ -82,7 +82,7 @@ def main():
     p.add_argument("--judge", type=int, default=800)
     a = p.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    data, split, sets = scene(a.folder, a.judge)
+    data, split, sets, people = scene(a.folder, a.judge)
     print(f"{data}; {len(split.train):,} questions to learn from; " + ", ".join(f"{k}: {len(s)}" for k, s in sets.items()), flush=True)
     for seed in a.seeds:
         for row in a.rows:
@@ -96,7 +96,8 @@ def main():
             for k, s in sets.items():
                 right = np.array([c.answer for c in s.cases])
                 hit = hits_at(m.score(s.cases), right)
-                asked[k] = dict(n=len(hit), hr1=float(hit.mean()), interval=interval(hit.sum(), len(hit)), per_case=[round(float(h), 4) for h in hit], candidates_hash=s.hash)
+                if k in people: hit = np.array([hit[people[k]==u].mean() for u in np.unique(people[k])])   # windows of one listener are no independent questions
+                asked[k] = dict(n=len(hit), questions=len(right), hr1=float(hit.mean()), interval=interval(hit.sum(), len(hit)), per_case=[round(float(h), 4) for h in hit], candidates_hash=s.hash)
                 if lm: asked[k]["written"] = generation_metrics(generate(m, s.cases)[1], right)
             save_json(path, run_record("llara", data.name, ROWS[row], seed, sum(x["n"] for x in asked.values()), {k: x["hr1"] for k, x in asked.items()}, data.hash, time.time()-t, row=row, asked=asked, questions=len(split.train), threads=torch.get_num_threads(), **more))
             print(f"seed {seed}  {ROWS[row]:16s} " + "  ".join(f"{k} {x['hr1']:.3f} [{x['interval'][0]:.3f}, {x['interval'][1]:.3f}]" + (f", written {x['written']['hr1_all']:.3f} (valid {x['written']['valid_ratio']:.2f})" if lm else "") for k, x in asked.items()) + f"  {time.time()-t:.0f} s", flush=True)

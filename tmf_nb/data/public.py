@@ -102,6 +102,7 @@ def window_cases(
     folder:str|Path,   # has fixed20_val.json.gz: rows of historyList (names with :: between them), itemList, trueSelection
     dataset:Dataset,   # from `load_windows`
     max_history:int=10,
+    own:bool=False,    # only windows that val.parquet (history, target) has, too: LLaRA's own, one a listener
 )->tuple[CandidateSet,list[int],int]: # the cases; listener of each; and how many rows were left out, because they name somebody that training has not
     "Windows of listeners that training has not met, with fixed candidates"
     import gzip, json
@@ -109,6 +110,8 @@ def window_cases(
     try: rows = json.loads(gzip.decompress(f.read_bytes()))
     except (OSError, EOFError, ValueError) as e: raise DataError(f'{f}: cannot be read ({type(e).__name__})') from None
     number, cases, who, lost, before, user = {n:k for k,n in enumerate(dataset.catalog.frame.title)}, [], [], 0, None, -1
+    index, v = dataset.catalog.index, _read(Path(folder), 'val', ('history','target')) if own else None
+    mine = own and {(tuple(index.get(x) for x in h if x in index), index.get(t)) for h,t in zip(v.history, v.target)}
     for k,r in enumerate(rows, 1):
         odd = [x for x in ('historyList','itemList','trueSelection') if x not in r]
         if odd: raise DataError(f'{f}, row {k}, field {odd[0]}: missing')
@@ -117,8 +120,9 @@ def window_cases(
         if before is None or h!=[*before[0], before[1]][-len(h):] or len(h)<min(len(before[0])+1, 10): user += 1
         before = h, r['trueSelection']
         if any(n not in number for n in h+c): lost += 1; continue
+        if own and (tuple(number[n] for n in h), number[r['trueSelection']]) not in mine: continue
         cases.append(Case(-1, tuple((number[n],0) for n in h[-max_history:]), dataset.target, tuple(number[n] for n in c), c.index(r['trueSelection']))); who.append(user)
-    return CandidateSet('fixed20', cases, dataset.hash, 0), who, lost
+    return CandidateSet('own20' if own else 'fixed20', cases, dataset.hash, 0), who, lost
 
 # %% ../../nbs/1_data/04_public.ipynb #0019
 FUNNELS = (('view','cart','buy'), ('view','cart','checkout','purchase'))
