@@ -68,7 +68,7 @@ def large(data, split, row, seed, a):
 def main():
     import numpy as np
     import torch
-    from tmf_nb.data.core import run_record, save_json
+    from tmf_nb.data.core import load_json, run_record, save_json
     from tmf_nb.data.metrics import generation_metrics, hits_at, interval
     from tmf_nb.llm.tmf import generate
     from tmf_nb.rivals.sequential import Popularity
@@ -89,7 +89,7 @@ def main():
             lm = row in ("titles", "llara", "llara-gru4rec")
             if row=="popular" and seed: continue
             path = OUT/(f"{data.name}{f'-{a.backbone}-' + str(a.depth or 'all') if lm and a.backbone!='tiny' else ''}{f'-steps-{a.steps}' if lm and a.steps else ''}-{row}-s{seed}.json")
-            if path.exists(): continue
+            if path.exists() and load_json(path)["data_hash"]==data.hash: continue
             t = time.time()
             m, more = large(data, split, row, seed, a) if lm else (Popularity(data, split) if row=="popular" else small(data, split, row, seed), {})
             asked = {}

@@ -89,8 +89,10 @@ def load_windows(
     folder = Path(folder)
     r, i = _read(folder, 'train', ('history','target')), _read(folder, 'items', ('item_id','name'))
     file, blank = str(folder/'train.parquet'), len(i)
+    refuse([Problem(str(folder/'items.parquet'), k+1, 'item_id', f'{x}, but rows are numbered from 0, so {k} was expected') for k,x in enumerate(i.item_id) if x!=k] + [Problem(str(folder/'items.parquet'), int(k)+1, 'name', f'{i.name.iloc[k]!r} occurs twice') for k in np.flatnonzero(i['name'].duplicated())])
     user, row, heard = -1, [], []
     for k,(h,t) in enumerate(zip(r.history, r.target), 1):
+        if not isinstance(h, (list, np.ndarray)): raise DataError(f'{file}, row {k}, field history: {h!r} is not a list')
         h = [int(x) for x in h if x!=blank]
         if not h: user, heard = user+1, []
         elif user<0 or h!=heard[-len(h):] or len(h)<min(len(heard), 10): raise DataError(f'{file}, row {k}, field history: it is not what the rows above it have heard')
