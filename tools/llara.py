@@ -6,7 +6,7 @@ Every row with a language model has as many steps and the same questions. A row 
 """
 import argparse
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
