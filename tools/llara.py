@@ -2,7 +2,8 @@
 
 FOLDER is laid out as LLaRA's MovieLens-100K or its LastFM (see the chapter on public data). Its validation rows are asked: of listeners or viewers that training has not met.
 Of MovieLens, whose rows are few, last likes of everybody else are asked, too; of LastFM further windows of the same listeners, `--judge` of them drawn at random, and every listener counts once.
-Every row with a language model has as many steps and the same questions. A row that has its file is not run again.
+Every row with a language model has as many steps and the same questions: five rounds through all that there is to learn from, as in LLaRA's scripts, or `--steps`. Of every tenth listener the last two events are kept back, to stop SASRec by; of all others everything is learned from.
+A row that has its file is not run again; seconds count the training of the vectors that a row stands on, too, whenever that was.
 """
 import argparse
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT, WORK = ROOT/"results"/"llara", ROOT/"runs"/"llara"
-NEGATIVES = 19
+NEGATIVES, ROUNDS, JUDGE = 19, 5, 800
 ROWS = {"popular": "most popular", "sasrec": "SASRec", "gru4rec": "GRU4Rec", "titles": "titles only", "llara": "LLaRA (SASRec)", "llara-gru4rec": "LLaRA (GRU4Rec)"}
 
 
@@ -25,7 +26,7 @@ def scene(folder, judge):
         cases, who, lost = window_cases(folder, data)
         print(f"{lost} rows name somebody that training has not", flush=True)
         some = np.sort(np.random.default_rng(61).permutation(len(cases))[:judge])
-        return data, leave_last_out(data), dict(llara=window_cases(folder, data, own=True)[0], windows=replace(cases, cases=[cases.cases[k] for k in some])), dict(windows=np.array(who)[some])
+        return data, leave_last_out(data, held=range(0, len(data.log.user_ids), 10)), dict(llara=window_cases(folder, data, own=True)[0], windows=replace(cases, cases=[cases.cases[k] for k in some])), dict(windows=np.array(who)[some])
     data = load_movielens(folder)
     cases, out = llara_cases(folder, data, NEGATIVES)
     split = leave_last_out(data, exclude=out)
@@ -33,15 +34,17 @@ def scene(folder, judge):
 
 
 def small(data, split, kind, seed):
-    "A recommender of ids, trained once"
+    "A recommender of ids, trained once, and the seconds that it took"
+    from safetensors import safe_open
     from safetensors.torch import load_file, save_file
     from tmf_nb.rivals.sequential import GRU4Rec, SASRec, SequentialCfg, train_sequential
-    cls, cfg, path = dict(sasrec=SASRec, gru4rec=GRU4Rec)[kind], SequentialCfg(max_history=10, seed=seed), WORK/f"{data.name}-{kind}-s{seed}.safetensors"
+    cls, cfg, path = dict(sasrec=SASRec, gru4rec=GRU4Rec)[kind], SequentialCfg(max_history=10, seed=seed), WORK/f"{data.name}-{kind}-{len(split.train)}-s{seed}.safetensors"
     if not path.exists():
-        save_file(train_sequential(cls, data, split, cfg).state_dict(), path)
+        t, m = time.time(), train_sequential(cls, data, split, cfg)
+        save_file(m.state_dict(), path, metadata=dict(seconds=f"{time.time()-t:.1f}"))
     m = cls(data, split, cfg)
     m.load_state_dict(load_file(path))
-    return m.eval()
+    with safe_open(path, "pt") as f: return m.eval(), float(f.metadata()["seconds"])
 
 
 def large(data, split, row, seed, a):
@@ -52,24 +55,26 @@ def large(data, split, row, seed, a):
     from tmf_nb.practice.run import RunCfg, tuning
     from tmf_nb.rivals.llara import LLaRA, id_vectors
     if a.backbone=="tiny":
-        where = WORK/f"{data.name}-backbone-s{seed}"
+        where = WORK/f"{data.name}-{len(split.train)}-backbone-s{seed}"
         if not where.exists():
             with write_folder(where) as tmp: tiny_backbone(data, split, TinyCfg(seed=seed), 0, negatives=NEGATIVES).save(tmp)
         b = load_backbone(str(where))
         b.name = "tiny"
     else: b = load_backbone("smollm2", a.depth)
     how = tuning(RunCfg(backbone=a.backbone, seed=seed, steps=a.steps), "text")
-    vectors = id_vectors(small(data, split, "gru4rec" if row.endswith("gru4rec") else "sasrec", seed), len(data.behaviors))
+    if not a.steps: how = replace(how, steps=ROUNDS*len(split.train)//how.batch)
+    ids, seconds = small(data, split, "gru4rec" if row.endswith("gru4rec") else "sasrec", seed)
+    vectors = id_vectors(ids, len(data.behaviors))
     m = (TMF if row=="titles" else LLaRA)(b, vectors, data.catalog.names, data.behaviors, TMFCfg(rung="text", objective="lm", lora_r=8, schedule="none" if row=="titles" else "continuous", backbone=a.backbone, depth=a.depth, seed=seed))
-    with Stages()(ROWS[row], how.steps) as tick: fit(m, data, split, how, NEGATIVES, WORK/f"{data.name}-{a.backbone}-{a.depth or 'all'}-{how.steps}-{row}-s{seed}.safetensors", True, tick)
-    return m, dict(steps=how.steps, batch=how.batch, depth=a.depth, backbone=a.backbone)
+    with Stages()(ROWS[row], how.steps) as tick: fit(m, data, split, how, NEGATIVES, WORK/f"{data.name}-{a.backbone}-{a.depth or 'all'}-{how.steps}-{len(split.train)}-{row}-s{seed}.safetensors", True, tick)
+    return m, dict(vectors_seconds=seconds, steps=how.steps, batch=how.batch, depth=a.depth, backbone=a.backbone)
 
 
 def main():
     import numpy as np
     import torch
     from tmf_nb.data.core import load_json, run_record, save_json
-    from tmf_nb.data.metrics import generation_metrics, hits_at, interval
+    from tmf_nb.data.metrics import generation_metrics, hits_at, interval, paired
     from tmf_nb.llm.tmf import generate
     from tmf_nb.rivals.sequential import Popularity
     p = argparse.ArgumentParser(description=__doc__)
@@ -78,8 +83,8 @@ def main():
     p.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="NAME", help=", ".join(ROWS))
     p.add_argument("--backbone", default="tiny", choices=["tiny", "smollm2"])
     p.add_argument("--depth", type=int, help="SmolLM2: layers")
-    p.add_argument("--steps", type=int, help="of every language model; by backbone if not given")
-    p.add_argument("--judge", type=int, default=800)
+    p.add_argument("--steps", type=int, help="of every language model")
+    p.add_argument("--judge", type=int, default=JUDGE, help="questions of the second kind")
     a = p.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     data, split, sets, people = scene(a.folder, a.judge)
@@ -88,16 +93,17 @@ def main():
         for row in a.rows:
             lm = row in ("titles", "llara", "llara-gru4rec")
             if row=="popular" and seed: continue
-            path = OUT/(f"{data.name}{f'-{a.backbone}-' + str(a.depth or 'all') if lm and a.backbone!='tiny' else ''}{f'-steps-{a.steps}' if lm and a.steps else ''}-{row}-s{seed}.json")
-            if path.exists() and load_json(path)["data_hash"]==data.hash: continue
+            path = OUT/(f"{data.name}{f'-{a.backbone}-' + str(a.depth or 'all') if lm and a.backbone!='tiny' else ''}{f'-steps-{a.steps}' if lm and a.steps else ''}{f'-judge-{a.judge}' if a.judge!=JUDGE else ''}-{row}-s{seed}.json")
+            if path.exists() and load_json(path)["data_hash"]==data.hash and load_json(path)["questions"]==len(split.train): continue
             t = time.time()
-            m, more = large(data, split, row, seed, a) if lm else (Popularity(data, split) if row=="popular" else small(data, split, row, seed), {})
+            m, more = large(data, split, row, seed, a) if lm else (Popularity(data, split), {}) if row=="popular" else small(data, split, row, seed)
+            if not lm and row!="popular": more = dict(vectors_seconds=more)
             asked = {}
             for k, s in sets.items():
                 right = np.array([c.answer for c in s.cases])
                 hit = hits_at(m.score(s.cases), right)
                 if k in people: hit = np.array([hit[people[k]==u].mean() for u in np.unique(people[k])])   # windows of one listener are no independent questions
-                asked[k] = dict(n=len(hit), questions=len(right), hr1=float(hit.mean()), interval=interval(hit.sum(), len(hit)), per_case=[round(float(h), 4) for h in hit], candidates_hash=s.hash)
+                asked[k] = dict(n=len(hit), questions=len(right), hr1=float(hit.mean()), interval=interval(hit.sum(), len(hit)) if k not in people else paired(hit, np.zeros(len(hit)))[1:], per_case=[round(float(h), 4) for h in hit], candidates_hash=s.hash)
                 if lm: asked[k]["written"] = generation_metrics(generate(m, s.cases)[1], right)
             save_json(path, run_record("llara", data.name, ROWS[row], seed, sum(x["n"] for x in asked.values()), {k: x["hr1"] for k, x in asked.items()}, data.hash, time.time()-t, row=row, asked=asked, questions=len(split.train), threads=torch.get_num_threads(), **more))
             print(f"seed {seed}  {ROWS[row]:16s} " + "  ".join(f"{k} {x['hr1']:.3f} [{x['interval'][0]:.3f}, {x['interval'][1]:.3f}]" + (f", written {x['written']['hr1_all']:.3f} (valid {x['written']['valid_ratio']:.2f})" if lm else "") for k, x in asked.items()) + f"  {time.time()-t:.0f} s", flush=True)

@@ -54,9 +54,10 @@ def leave_last_out(
     min_history:int=3,           # a question needs this many earlier events on other items
     exclude:Iterable[int]=(),    # users of which nothing may be learned or asked
     looks:bool=False,            # as it happened: earlier events on an answer stay in its history
+    held:Iterable[int]|None=None,# only of these users something is kept back; of all others everything is learned from (None: of everybody)
 )->Split:                        # last target event -> test, the one before -> validation
     "Split every user's target events by time"
-    log, out = dataset.log, set(exclude)
+    log, out, kept = dataset.log, set(exclude), set(range(len(dataset.log.user_ids)) if held is None else held)
     train,valid,test = [],[],[]
     visible = np.ones(len(log), bool)
     for u in range(len(log.user_ids)):
@@ -67,13 +68,13 @@ def leave_last_out(
         seen, firsts = set(), []                       # an item bought twice is asked for once, at its first time
         for p in at:
             if items[p] not in seen: seen.add(items[p]); firsts.append(p)
-        held = firsts[-2:]
         if not firsts: continue
-        test.append((u, s.start+firsts[-1]))
-        if len(firsts)>1: valid.append((u, s.start+firsts[-2]))
-        visible[s.start+held[0]:s.stop] = False
-        if not looks: visible[s] &= ~np.isin(items, items[held])   # earlier looks at a held-out item would give it away
-        train += [(u, s.start+p) for p in firsts[:-2] if (visible[s][:p] & (looks | (items[:p]!=items[p]))).any()]
+        last = firsts[-2:] if u in kept else []
+        if last:
+            test.append((u, s.start+last[-1])); valid += [(u, s.start+p) for p in last[:-1]]
+            visible[s.start+last[0]:s.stop] = False
+            if not looks: visible[s] &= ~np.isin(items, items[last])   # earlier looks at a held-out item would give it away
+        train += [(u, s.start+p) for p in firsts[:len(firsts)-len(last)] if (visible[s][:p] & (looks | (items[:p]!=items[p]))).any()]
     as2 = lambda x: np.array(x, int).reshape(-1,2)
     return Split(as2(train), as2(valid), as2(test), visible, looks)
 
