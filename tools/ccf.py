@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OUT, WORK = ROOT/"results"/"ccf", ROOT/"runs"/"ccf"
 ROUNDS, STEPS, BATCH, SEEN = 5, 100, 128, 3 # of a tiny backbone: the learning rate falls and starts again; looked at after each round
-SHOWN, MICRO = 16, 16                       # of SmolLM2: questions a step
+SHOWN, MICRO = 16, 4                        # of SmolLM2: questions a step, and read at a time, in order of length
 
 
 def pets():

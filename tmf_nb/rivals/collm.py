@@ -152,13 +152,21 @@ class TALLRec(nn.Module):
 
 # %% ../../nbs/5_rivals/03_collm.ipynb #0009
 @patch
+def reads(self:TALLRec,
+    asked:Asked,
+    told:bool=True, # see `forward`
+)->list[Read]:
+    "Questions as tokens"
+    words = self.ask if told else self.plain
+    return [words(i, [k for k in h[-self.cfg.liked:] if k>=0]) for i,h in zip(asked.items.tolist(), asked.liked.tolist())]
+
+@patch
 def forward(self:TALLRec,
     asked:Asked,
     told:bool=True,    # False: the titles alone, as in the first stage of CoLLM
 )->tuple[Tensor,Tensor,Tensor]: # log p(Yes), log p(No) over the whole vocabulary, and the raw logit of Yes; (n,) each
     "Read the answer"
-    words = self.ask if told else self.plain
-    reads = [words(i, [k for k in h[-self.cfg.liked:] if k>=0]) for i,h in zip(asked.items.tolist(), asked.liked.tolist())]
+    reads = self.reads(asked, told)
     dev = next(self.lm.parameters()).device; n, L = len(reads), max(len(r.ids) for r in reads)
     ids, end = torch.full((n, L), self.ask.blank), torch.tensor([len(r.ids)-1 for r in reads], device=dev)
     for r,x in enumerate(reads): ids[r,:len(x.ids)] = torch.tensor(x.ids)
@@ -256,7 +264,10 @@ def fit_yes_no(
     if data.hash!=model.data_hash: raise DataError(f'field data: {model.name} was made for {model.data_name!r}, not for {data.name!r} as it is here')
     if not any(groups[k] for k in moves): raise DataError(f'field moves: {list(moves)} has no weights in {model.name}')
     model.to(processes().device).train()
-    def loss_of(step, k): return model.loss(data.train[walk(len(data.train), cfg.batch, step, cfg.seed, 53)[k*cfg.micro:(k+1)*cfg.micro]], told), {}
+    def loss_of(step, k):
+        asked = data.train[walk(len(data.train), cfg.batch, step, cfg.seed, 53)]
+        if cfg.micro<cfg.batch: asked = asked[np.argsort([len(r.ids) for r in model.reads(asked, told)], kind='stable')]
+        return model.loss(asked[k*cfg.micro:(k+1)*cfg.micro], told), {}
     rows = train({k:(ps if k in moves else []) for k,ps in groups.items()}, loss_of, cfg, checkpoint, resume, tick)
     model.eval()
     return rows
