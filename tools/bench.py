@@ -98,18 +98,19 @@ def training(depth, rounds, cases):
         with counted(tmf) as work[name]: trainer.train()
         losses[name] = trainer.state.log_history[0]["loss"]
 
-    def ours(name, draws, loss=None, share=8, precision="no"):
+    def ours(name, draws, loss=None, share=8, precision="no", micro=cases):
         start(name, share=share)
         loss = loss or (lambda c: tmf.read(c, objective="lm")[0])
+        shown = sorted(batch[draws], key=lambda c: len(c.history))
         groups = dict(lora=tmf.groups()["lora"], fusion=[p for n in ("fusion", "adaptor") for p in tmf.groups()[n]])
-        with counted(tmf) as work[name]: rows = train(groups, lambda step, k: (loss(batch[draws]), {}), TrainCfg(steps=1, batch=cases, micro=cases, lr=1e-3, lr_fusion=1e-3, decay=0., precision=precision))
+        with counted(tmf) as work[name]: rows = train(groups, lambda step, k: (loss(shown[k*micro:(k+1)*micro]), {}), TrainCfg(steps=1, batch=cases, micro=micro, lr=1e-3, lr_fusion=1e-3, decay=0., precision=precision))
         losses[name] = rows[0]["loss"]
     found = {}
     for draws in (1, 8):
         ways = {f"usual trainer, {draws}": lambda: usual(draws), f"LoRA in one pass, {draws}": lambda: ours(f"LoRA in one pass, {draws}", draws, lambda c: plain_loss(tmf, c)),
                 f"logits of answers only, {draws}": lambda: ours(f"logits of answers only, {draws}", draws, share=0)}
         if draws > 1: ways[f"shared histories, {draws}"] = lambda: ours(f"shared histories, {draws}", draws)
-        else: ways["bf16 products, 1"] = lambda: ours("bf16 products, 1", 1, share=0, precision="bf16")
+        else: ways |= {"four at a time, by length, 1": lambda: ours("four at a time, by length, 1", 1, share=0, micro=4), "bf16 products, 1": lambda: ours("bf16 products, 1", 1, share=0, precision="bf16")}
         found |= in_turn(ways, rounds, f"usual trainer, {draws}")
     module.sharing = sharing
     for w, r in found.items(): r |= dict(loss=losses[w], cases_per_second=round(cases/statistics.median(r["seconds"]), 3), calls=work[w].calls, positions=work[w].positions, logits=work[w].logits)

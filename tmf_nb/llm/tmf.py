@@ -437,7 +437,9 @@ def fit(
     def loss_of(step, k):
         for p in groups['lora']: p.requires_grad_(step>=align)
         task = 'hard' if step<align else cur.task(step-align)
-        cases = mk.batch(split.train, cfg.batch, cfg.seed, step, draws=cfg.draws)[k*cfg.micro:(k+1)*cfg.micro]
+        cases = mk.batch(split.train, cfg.batch, cfg.seed, step, draws=cfg.draws)
+        if cfg.micro<cfg.batch: cases = sorted(cases, key=lambda c: len(c.history))        # little padding is read, and the gradient is the same
+        cases = cases[k*cfg.micro:(k+1)*cfg.micro]
         template = int(np.random.default_rng([cfg.seed, 29, step]).integers(len(TEMPLATES)))
         loss, S, M = tmf.read(cases, task, template, tmf.cfg.objective)
         answers = torch.tensor([c.answer for c in cases], device=S.device)
