@@ -41,7 +41,7 @@ def collab(data, kind, seed, films):
     "A collaborative model, or several; for films with the settings chosen there"
     from tmf_nb.data.core import digest
     from tmf_nb.rivals.yes_no import FILMS, CollabCfg, Together, load_collab, train_collab
-    if kind=="all": return Together(*(collab(data, k, seed, films) for k in ("mf", "lightgcn", "sasrec")))
+    if kind.startswith("all"): return Together(*(collab(data, k, seed, films) for k in ("mf-bias" if kind=="all-bias" else "mf", "lightgcn", "sasrec")))
     cfg = replace(FILMS[kind] if films else CollabCfg(), seed=seed)
     where = WORK/f"{data.name}-{kind}-{digest(asdict(cfg))[:6]}"
     if not where.exists(): train_collab(kind, data, cfg).save_pretrained(where)

@@ -398,6 +398,15 @@ class Together(nn.Module):
 
     def vectors(self, asked:Asked)->tuple[Tensor,Tensor]: return tuple(torch.cat(x, 1) for x in zip(*(p.vectors(asked) for p in self.parts)))
 
+    def answer(self, asked:Asked)->np.ndarray: # (n,) probability of a yes
+        "What they say by vote: the mean of their log-odds"
+        from scipy.special import expit, logit
+        return expit(np.mean([logit(p.answer(asked).astype(float).clip(1e-9, 1-1e-9)) for p in self.parts], 0))
+
+    def score(self, cases:Sequence[Case])->np.ndarray: # (n, C)
+        "Candidates as questions: a `Scorer`"
+        return scored(self.answer, cases, max(p.length for p in self.parts))
+
     def save_pretrained(self, folder:str|Path)->None:
         with write_folder(folder) as tmp:
             save_json(tmp/'config.json', dict(kind='Together', parts=len(self.parts)))
