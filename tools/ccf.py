@@ -132,7 +132,7 @@ def main():
     asked = data.valid[np.sort(np.random.default_rng(59).permutation(len(data.valid))[:a.judge])] if a.films else data.valid[:a.judge]
     base = Averages(data)
     for seed in a.seeds:
-        for row in a.rows or [r for r in ROWS if r not in (("pictures", "two-stages", "ccf") if a.backbone=="smollm2" else ("pictures", "ccf-lightgcn") if a.films else ("ccf-lightgcn",))]:
+        for row in a.rows or [r for r in ROWS if r not in (("pictures", "two-stages", "ccf") if a.backbone=="smollm2" else ("pictures", "ccf-lightgcn", "collm-lightgcn") if a.films else ("ccf-lightgcn", "collm-lightgcn"))]:
             path = OUT/f"{data.name if a.films else 'pets'}{size}-{row}-s{seed}.json"
             if path.exists(): continue
             t, how = time.time(), ROWS[row] | dict(name=row)
