@@ -1,0 +1,73 @@
+"""MMSR and what it stands beside, full ranking: tools/mmsr.py DATA [--posters ZIP] [--image-features FILE] [--seeds 0 1 2] [--rows NAME ...] -> results/mmsr/.
+
+DATA is laid out as MovieLens-100K, or is the name of a Storefront preset. Target events alone are read, as in the paper, which has one behaviour.
+A row that has its file is not run again; so several runs can share the work.
+"""
+import argparse
+from dataclasses import asdict, replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CODES, PER_ITEM, WIDTH, HISTORY = 20, 1, 64, 50
+IDS = ("popular", "gru4rec", "sasrec", "bert4rec", "concat")
+ORDERS = {"mmsr": {}, "along": dict(order="along first"), "across": dict(order="across first"), "together": dict(order="together"), "invasive": dict(invasive=True), "published": dict(faithful=True), "two-layers": dict(layers=2)}
+LESS = {"items": (), "pictures": ("image",), "words": ("text",)}
+GRID = {f"c{c}-k{k}": (c, k) for c in (10, 20, 40, 80) for k in (1, 2, 3)}
+
+
+def scene(a):
+    "Data, split and the vectors of pictures and words"
+    from tmf_nb.data.candidates import leave_last_out
+    from tmf_nb.data.core import Stages, cache_dir
+    from tmf_nb.data.goods import PRESETS
+    from tmf_nb.data.public import load_movielens
+    from tmf_nb.data.storefront import make_storefront
+    from tmf_nb.encoders.features import ItemFeatures, encode_items
+    import torch
+    data = make_storefront(PRESETS[a.data]).dataset() if a.data in PRESETS else load_movielens(Path(a.data), a.posters)
+    enc = encode_items(data, "small", 0, cache_dir()/"features", a.image_features, None, Stages())
+    n, none = len(data.catalog), torch.zeros(len(data.catalog), dtype=torch.bool)
+    return data, leave_last_out(data), ItemFeatures(enc["image"], enc["text"], torch.zeros(n, 1), torch.zeros(len(data.behaviors), 1), enc["has_image"], enc["has_text"], none, enc["source"])
+
+
+def make(row, data, split, features, seed):
+    "A trained model and its settings"
+    from tmf_nb.rivals.mmsr import ConcatSASRec, MMSRCfg, item_codes, train_concat, train_mmsr
+    from tmf_nb.rivals.sequential import BERT4Rec, GRU4Rec, Popularity, SASRec, SequentialCfg, train_sequential
+    if row == "popular": return dict(), lambda: Popularity(data, split)
+    if row in IDS:
+        cfg = SequentialCfg(dim=WIDTH, max_history=HISTORY, behaviors=False, only_target=True, seed=seed)
+        if row == "concat": return asdict(cfg), lambda: train_concat(data, split, features, cfg)
+        return asdict(cfg), lambda: train_sequential(dict(gru4rec=GRU4Rec, sasrec=SASRec, bert4rec=BERT4Rec)[row], data, split, cfg)
+    c, k = GRID.get(row, (CODES, PER_ITEM))
+    cfg = replace(MMSRCfg(dim=WIDTH, max_history=HISTORY, only_target=True, seed=seed), **ORDERS.get(row, {}))
+    def go():
+        codes = item_codes(features, c, k, WIDTH)
+        return train_mmsr(data, split, {m: x for m, x in codes.items() if m in LESS.get(row, codes)}, cfg)
+    return asdict(cfg) | dict(centres=c, codes=k), go
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("data", metavar="DATA")
+    p.add_argument("--posters", type=Path)
+    p.add_argument("--image-features", type=Path)
+    p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    names = [*IDS, *ORDERS, *LESS, *GRID]
+    p.add_argument("--rows", nargs="+", default=names, choices=names, metavar="NAME", help=", ".join(names))
+    p.add_argument("--limit", type=int, default=1000, help="questions at most")
+    a = p.parse_args()
+    from tmf_nb.data.harness import study
+    data, split, features = scene(a)
+    s = study("mmsr", data, split, ROOT/"results", limit=a.limit, max_history=HISTORY)
+    print(f"{data}; {len(s.questions)} questions; vectors: {features.source}", flush=True)
+    for seed in a.seeds:
+        for row in a.rows:
+            if row == "popular" and seed: continue
+            settings, go = make(row, data, split, features, seed)
+            r = s.judge(row, go, seed, settings=settings, sources=dict(features.source))
+            f = r["metrics"]["full"]
+            print(f"seed {seed}  {row:12s} HR@5 {f['HR@5']:.4f}  HR@20 {f['HR@20']:.4f}  MRR {f['MRR']:.4f}  {r['epochs']} epochs, {r['epoch_seconds'] or 0:.1f} s each, {r['seconds']:.0f} s", flush=True)
+
+
+if __name__ == "__main__": main()
