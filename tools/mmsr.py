@@ -18,11 +18,12 @@ GRID = {f"c{c}-k{k}": (c, k) for c in (10, 20, 40, 80) for k in (1, 2, 3)}
 def scene(a):
     "Data, split and the vectors of pictures and words"
     from tmf_nb.data.candidates import leave_last_out
-    from tmf_nb.data.core import Stages, cache_dir
+    from tmf_nb.data.core import Stages
     from tmf_nb.data.goods import PRESETS
     from tmf_nb.data.public import load_movielens
     from tmf_nb.data.storefront import make_storefront
     from tmf_nb.encoders.features import ItemFeatures, encode_items
+    from tmf_nb.llm.backbone import cache_dir
     import torch
     data = make_storefront(PRESETS[a.data]).dataset() if a.data in PRESETS else load_movielens(Path(a.data), a.posters)
     enc = encode_items(data, "small", 0, cache_dir()/"features", a.image_features, None, Stages())
