@@ -41,7 +41,7 @@ def make(row, data, split, features, seed):
         if row == "concat": return asdict(cfg), lambda: train_concat(data, split, features, cfg)
         return asdict(cfg), lambda: train_sequential(dict(gru4rec=GRU4Rec, sasrec=SASRec, bert4rec=BERT4Rec)[row], data, split, cfg)
     c, k = GRID.get(row, (CODES, PER_ITEM))
-    cfg = replace(MMSRCfg(dim=WIDTH, max_history=HISTORY, only_target=True, seed=seed), **ORDERS.get(row, {}))
+    cfg = replace(MMSRCfg(dim=WIDTH, max_history=HISTORY, only_target=True, epochs=12, patience=4, seed=seed), **ORDERS.get(row, {}))
     def go():
         codes = item_codes(features, c, k, WIDTH)
         return train_mmsr(data, split, {m: x for m, x in codes.items() if m in LESS.get(row, codes)}, cfg)

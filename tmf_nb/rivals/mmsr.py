@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SELF', 'NEXT', 'BEFORE', 'BOTH', 'ACROSS', 'KINDS', 'ORDERS', 'Codes', 'autoencode', 'modality_codes', 'item_codes',
-           'hide', 'MSGraph', 'sequence_graph', 'DualAttention', 'spread', 'MMSRCfg', 'MMSR', 'scaled', 'train_mmsr',
-           'ConcatSASRec', 'train_concat']
+           'hide', 'MSGraph', 'sequence_graph', 'Looks', 'starts', 'edge_dots', 'Dots', 'Sums', 'ByKind',
+           'DualAttention', 'spread', 'MMSRCfg', 'MMSR', 'scaled', 'train_mmsr', 'ConcatSASRec', 'train_concat']
 
 # %% ../../nbs/5_rivals/06_mmsr.ipynb #0003
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ import numpy as np, torch
 from torch import nn, Tensor
 from torch.nn import functional as F
 from torch_geometric.data import Data
-from torch_geometric.nn import HeteroLinear
 from torch_geometric.utils import scatter, softmax
 from ..data.core import DataError
 from ..data.schema import Dataset
@@ -103,7 +102,7 @@ class MSGraph:
     row:Tensor      # (N,) of the batch
     node:Tensor     # (M,) node of every occurrence
     ago:Tensor      # (M,) how many events ago it was, 0: the latest
-    edges:Tensor    # (2, E) from, to
+    edges:Tensor    # (2, E) from, to; sorted by to, then by relation
     relation:Tensor # (E,) 1 to 10
     last:Tensor     # (B,) node of the latest item, -1 without any
 
@@ -141,10 +140,59 @@ def sequence_graph(
         for y in range(x+1, len(nodes)):
             p = joined(nodes[x], nodes[y]); a, b = p//N, p%N; r = ACROSS+2*(kinds[x]+kinds[y]-1)
             out += [(b, a, torch.full_like(a, r)), (a, b, torch.full_like(a, r+1))]
-    frm, to, relation = (torch.cat(x) for x in zip(*out))
+    frm, to, relation = (torch.cat(x) for x in zip(*out)); order = ((to*16+relation)*max(N,1)+frm).argsort(); frm, to, relation = frm[order], to[order], relation[order]
     return MSGraph(keys%G, keys//G//B, keys//G%B, at, torch.cat([ago.expand_as(a)[a] for a in alive]), torch.stack([frm, to]), relation, nodes[0][:,-1,0] if H else torch.full((B,), -1))
 
 # %% ../../nbs/5_rivals/06_mmsr.ipynb #0016
+class Looks:
+    "Who looks at whom: products along edges, without a copy of the vectors for every edge"
+    def __init__(self,
+        frm:Tensor, # (E,)
+        to:Tensor,  # (E,) sorted
+        n:int,      # how many can look
+        m:int,      # how many can be looked at
+    ): self.frm, self.to, self.n, self.m, self.row, self.back, self.col = frm, to, n, m, starts(to, n), (b := frm.argsort(stable=True)), starts(frm[b], m)
+
+    def there(self, x:Tensor)->Tensor: return torch.sparse_csr_tensor(self.row, self.frm, x, (self.n, self.m))
+
+    def home(self, x:Tensor)->Tensor: return torch.sparse_csr_tensor(self.col, self.to[self.back], x[self.back], (self.m, self.n))
+
+    def dots(self, q:Tensor, k:Tensor)->Tensor: # (n, d), (m, d) -> (E,)
+        "Products of the two ends of every edge"
+        return Dots.apply(q, k, self)
+
+    def sums(self, w:Tensor, v:Tensor)->Tensor: # (E,), (m, d) -> (n, d)
+        "Weighted sums of what is looked at"
+        return Sums.apply(w, v, self)
+
+def starts(x:Tensor, n:int)->Tensor: # (n+1,)
+    "Where each number begins in a sorted list"
+    return F.pad(torch.bincount(x, minlength=n).cumsum(0), (1,0))
+
+def edge_dots(a:Looks, q:Tensor, k:Tensor)->Tensor: return torch.sparse.sampled_addmm(a.there(q.new_zeros(len(a.frm))), q, k.T.contiguous()).values()
+
+class Dots(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, q, k, a): ctx.save_for_backward(q, k); ctx.a = a; return edge_dots(a, q, k)
+
+    @staticmethod
+    def backward(ctx, g): (q, k), a = ctx.saved_tensors, ctx.a; return a.there(g)@k, a.home(g)@q, None
+
+class Sums(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, w, v, a): ctx.save_for_backward(w, v); ctx.a = a; return a.there(w)@v
+
+    @staticmethod
+    def backward(ctx, g): (w, v), a, g = ctx.saved_tensors, ctx.a, g.contiguous(); return edge_dots(a, g, v), a.home(w)@g, None
+
+# %% ../../nbs/5_rivals/06_mmsr.ipynb #0018
+class ByKind(nn.Module):
+    "A matrix for each kind of node"
+    def __init__(self, width:int): super().__init__(); self.weight = nn.Parameter(torch.empty(len(KINDS), width, width).uniform_(-width**-.5, width**-.5))
+
+    def forward(self, h:Tensor, kind:Tensor)->Tensor: # (N, d), (N,) sorted -> (N, d)
+        return torch.cat([x@w for x,w in zip(h.split(torch.bincount(kind, minlength=len(KINDS)).tolist()), self.weight)])
+
 ORDERS = ('both','along first','across first','together')
 
 class DualAttention(nn.Module):
@@ -158,18 +206,16 @@ class DualAttention(nn.Module):
         super().__init__()
         if order not in ORDERS: raise DataError(f'field order: {order!r} is not one of {ORDERS}')
         self.order, self.invasive, self.faithful = order, invasive, faithful
-        self.z, self.q, self.k, self.v = (HeteroLinear(width, width, len(KINDS), is_sorted=True, bias=False) for _ in range(4))
+        self.z, self.q, self.k, self.v = (ByKind(width) for _ in range(4))
         self.relation, self.gate = nn.Parameter(torch.randn(4, width)/width**.5), nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
 
-    def along(self, look:Tensor, bring:Tensor, edges:Tensor, relation:Tensor)->tuple[Tensor,Tensor]: # (N, d) each, (2, E), (E,) -> (N, d), (E,)
+    def along(self, look:Tensor, bring:Tensor, a:Looks, heads:Looks)->tuple[Tensor,Tensor]: # (N, d) each -> (N, d), (E,); heads: the same edges, from every node once for each relation
         "By content, and by relation"
-        frm, to = edges
-        mine = (look[:,None]*self.relation).flatten(0, 1)[to*4+relation-SELF]
-        return spread(F.leaky_relu((mine*look[frm]).sum(1), .1), bring, edges)
+        return spread(F.leaky_relu(heads.dots((look[:,None]*self.relation).flatten(0, 1), look), .1), bring, a)
 
-    def across(self, q:Tensor, k:Tensor, v:Tensor, edges:Tensor)->tuple[Tensor,Tensor]:
+    def across(self, q:Tensor, k:Tensor, v:Tensor, a:Looks)->tuple[Tensor,Tensor]:
         "By keys"
-        return spread(F.leaky_relu((q[edges[1]]*k[edges[0]]).sum(1), .1), v, edges)
+        return spread(F.leaky_relu(a.dots(q, k), .1), v, a)
 
     def forward(self,
         h:Tensor,         # (N, d)
@@ -177,14 +223,14 @@ class DualAttention(nn.Module):
         maps:bool=False,
     )->Tensor|tuple[Tensor,dict[str,Tensor]]: # (N, d); with maps: 'gate' (N,), share of along first, and weights of every edge 'along', 'across', 'along, second', 'across, second' (E,), 0 where an edge has none
         "New states of all nodes"
-        a, c = g.relation<=BOTH, (g.relation==SELF)|(g.relation>=ACROSS); ea, ra, ec = g.edges[:,a], g.relation[a], g.edges[:,c]
+        a, c = g.relation<=BOTH, (g.relation==SELF)|(g.relation>=ACROSS); (frm, to), r, n = g.edges[:,a], g.relation[a]-SELF, len(h); ea, heads, ec = Looks(frm, to, n, n), Looks(frm, to*4+r, 4*n, n), Looks(*g.edges[:,c], n, n)
         z, q = self.z(h, g.kind), self.q(h, g.kind); k, v = (q, q) if self.faithful else (self.k(h, g.kind), self.v(h, g.kind)); w = {}
-        one, w['along'] = self.along(z, z, ea, ra)
+        one, w['along'] = self.along(z, z, ea, heads)
         two, w['across'] = self.across(q, k, v, ec)
         if self.order=='together': first, second = one, two
         else:
             first, w['across, second'] = self.across(*((q, k) if self.faithful else (self.q(one, g.kind), self.k(one, g.kind))), self.v(one, g.kind) if self.invasive else v, ec)
-            again = self.z(two, g.kind); second, w['along, second'] = self.along(again, again if self.invasive else z, ea, ra)
+            again = self.z(two, g.kind); second, w['along, second'] = self.along(again, again if self.invasive else z, ea, heads)
         p = torch.cat([self.gate(first), self.gate(second)], 1).softmax(1)[:,:1]
         if self.order in ORDERS[1:3]: p = torch.full_like(p, float(self.order==ORDERS[1]))
         new = p*first + (1-p)*second
@@ -195,13 +241,13 @@ class DualAttention(nn.Module):
 def spread(
     scores:Tensor, # (E,)
     values:Tensor, # (N, d)
-    edges:Tensor,  # (2, E) from, to
+    a:Looks,
 )->tuple[Tensor,Tensor]: # (N, d) and the weights (E,)
     "Softmax over what each node looks at, and the weighted sum"
-    w = softmax(scores, edges[1], num_nodes=len(values))
-    return scatter(w[:,None]*values[edges[0]], edges[1], 0, len(values)), w
+    w = softmax(scores, a.to, num_nodes=a.n)
+    return a.sums(w, values), w
 
-# %% ../../nbs/5_rivals/06_mmsr.ipynb #0022
+# %% ../../nbs/5_rivals/06_mmsr.ipynb #0024
 @dataclass(frozen=True)
 class MMSRCfg(LoopCfg):
     "Shape and training of MMSR"
@@ -290,7 +336,7 @@ def train_mmsr(
     train_loop(m, lambda rng: bucketed(win, size, rng), lambda k: F.cross_entropy(m.catalog(gather(s, win[k])), answers[win[k,1]]), cfg, validation(m, dataset, split), tick)
     return m
 
-# %% ../../nbs/5_rivals/06_mmsr.ipynb #0024
+# %% ../../nbs/5_rivals/06_mmsr.ipynb #0026
 class ConcatSASRec(SASRec):
     "SASRec that reads item, picture and words side by side"
     name = 'SASRec, features beside'
