@@ -47,7 +47,7 @@ readme: $(STAMP) ## write README.md from nbs/index.ipynb
 check: $(STAMP) ## modules match notebooks, README matches index, lint, and the wheel imports without nbdev
 	$(BIN)/python tools/check.py
 
-results: $(STAMP) ## measure again what results/ holds: the run of the embedded shop, or STUDY=table3, fusion, objectives, scale, yes_no, ccf, llara
+results: $(STAMP) ## measure again what results/ holds: the run of the embedded shop, or STUDY=table3, fusion, objectives, scale, yes_no, ccf, llara, mmsr
 	$(BIN)/python tools/$(or $(STUDY),results).py $(ARGS)
 
 bench: $(STAMP) ## how fast, in ratios taken in one run: results/bench/
