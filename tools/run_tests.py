@@ -1,15 +1,16 @@
 """Run every notebook as nbdev_test does, each in a process of its own, then pytest; end with `N passed, N failed`.
 
 Cells flagged in settings.ini (`tst_flags`) are skipped. NB_WORKERS sets how many notebooks run at once (default: 2)."""
-import os, re, subprocess, sys, time
+import os, re, subprocess, sys, tempfile, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
 os.chdir(root)
 bin_ = Path(sys.executable).parent
-books = sorted(p for p in Path("nbs").rglob("*.ipynb") if not any(x.startswith((".", "_")) for x in p.parts))
-env = dict(os.environ, OMP_NUM_THREADS="1", MPLBACKEND="agg", TOKENIZERS_PARALLELISM="false")
+books = sorted((p for p in Path("nbs").rglob("*.ipynb") if not any(x.startswith((".", "_")) for x in p.parts)), key=lambda p: ("00_run" not in p.name, p))
+shared = tempfile.TemporaryDirectory() # the chapter of one run comes first and leaves here the vectors of the tiny shop, which the command line would train again
+env = dict(os.environ, OMP_NUM_THREADS="1", MPLBACKEND="agg", TOKENIZERS_PARALLELISM="false", TMF_NB_SHARED=shared.name)
 
 def one(nb):
     t = time.time()
