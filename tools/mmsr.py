@@ -58,13 +58,19 @@ def main():
     p.add_argument("--rows", nargs="+", default=names, choices=names, metavar="NAME", help=", ".join(names))
     p.add_argument("--limit", type=int, default=1000, help="questions at most")
     a = p.parse_args()
+    from tmf_nb.data.core import load_json
     from tmf_nb.data.harness import study
     data, split, features = scene(a)
     s = study("mmsr", data, split, ROOT/"results", limit=a.limit, max_history=HISTORY)
     print(f"{data}; {len(s.questions)} questions; vectors: {features.source}", flush=True)
+    has = [m for m in ("image", "text") if getattr(features, "has_"+m).any()]
+    odd = [r for r in a.rows if r in ("pictures", "words") and len(has) < 2]
+    if odd: p.error(f"--rows {odd[0]}: there is only {has}; with one modality this row is another one's")
     for seed in a.seeds:
         for row in a.rows:
             if row == "popular" and seed: continue
+            was = s.file(row, seed)
+            if was.exists() and load_json(was)["sources"] != dict(features.source): p.error(f"{was}: measured with other vectors; move it away")
             settings, go = make(row, data, split, features, seed)
             r = s.judge(row, go, seed, settings=settings, sources=dict(features.source))
             f = r["metrics"]["full"]

@@ -102,7 +102,7 @@ class MSGraph:
     row:Tensor      # (N,) of the batch
     node:Tensor     # (M,) node of every occurrence
     ago:Tensor      # (M,) how many events ago it was, 0: the latest
-    edges:Tensor    # (2, E) from, to; sorted by to, then by relation
+    edges:Tensor    # (2, E) from, to; sorted by to, then by from
     relation:Tensor # (E,) 1 to 10
     last:Tensor     # (B,) node of the latest item, -1 without any
 
@@ -118,44 +118,44 @@ def sequence_graph(
     skips:bool=False,           # as the published code: a step between two items that were joined before joins no codes either
 )->MSGraph:
     "The modality-enriched sequence graph of each history"
-    B, H = items.shape; told = [(0, torch.where(mask, items, -1)[...,None])] + [(KINDS.index(m), torch.where(mask[...,None], codes[m][items], -1)) for m in KINDS[1:] if m in codes]
+    B, H = items.shape; dev = items.device; told = [(0, torch.where(mask, items, -1)[...,None])] + [(KINDS.index(m), torch.where(mask[...,None], codes[m][items], -1)) for m in KINDS[1:] if m in codes]
     G = 1+max(int(x.max()) for _,x in told) if items.numel() else 1
-    row = torch.arange(B)[:,None,None]; alive = [x>=0 for _,x in told]
+    row = torch.arange(B, device=dev)[:,None,None]; alive = [x>=0 for _,x in told]
     keys, at = torch.cat([((k*B+row)*max(G,1)+x)[a] for (k,x),a in zip(told, alive)]).unique(return_inverse=True); N = len(keys)
     nodes, done = [], 0
-    for a in alive: n = int(a.sum()); x = torch.full(a.shape, -1); x[a] = at[done:done+n]; nodes.append(x); done += n
-    ago = torch.arange(H-1, -1, -1)[None,:,None]
+    for a in alive: n = int(a.sum()); x = torch.full(a.shape, -1, device=dev); x[a] = at[done:done+n]; nodes.append(x); done += n
+    ago = torch.arange(H-1, -1, -1, device=dev)[None,:,None]
     def joined(x, y):           # nodes (..., k) and (..., l) -> keys of the pairs
         a, b = torch.broadcast_tensors(x[...,:,None], y[...,None,:]); ok = (a>=0)&(b>=0)&(a!=b)
         return (a[ok]*N+b[ok]).unique()
     steps = [(x[:,:-1], x[:,1:]) for x in nodes]
     if skips and H>1:
-        i = nodes[0][...,0]; pair = torch.where((i[:,:-1]>=0)&(i[:,1:]>=0), i[:,:-1]*N+i[:,1:], -1-torch.arange(B*(H-1)).view(B, H-1))
+        i = nodes[0][...,0]; pair = torch.where((i[:,:-1]>=0)&(i[:,1:]>=0), i[:,:-1]*N+i[:,1:], -1-torch.arange(B*(H-1), device=dev).view(B, H-1))
         again = (pair[:,:,None]==pair[:,None,:]).tril(-1).any(2) | (i[:,:-1]==i[:,1:])
         steps = steps[:1] + [(torch.where(again[...,None], -1, a), b) for a,b in steps[1:]]
-    along = torch.cat([joined(*s) for s in steps]); a, b = along//N, along%N; both = torch.isin(along, b*N+a); own = torch.arange(N)
-    out = [(own, own, torch.full((N,), SELF)), (b, a, torch.where(both, BOTH, NEXT)), (a[~both], b[~both], torch.full((int((~both).sum()),), BEFORE))]
+    along = torch.cat([joined(*s) for s in steps]); a, b = along//N, along%N; both = torch.isin(along, b*N+a); own = torch.arange(N, device=dev)
+    out = [(own, own, torch.full_like(own, SELF)), (b, a, torch.where(both, BOTH, NEXT)), (a[~both], b[~both], torch.full_like(a[~both], BEFORE))]
     kinds = [k for k,_ in told]
     for x in range(len(nodes)):
         for y in range(x+1, len(nodes)):
             p = joined(nodes[x], nodes[y]); a, b = p//N, p%N; r = ACROSS+2*(kinds[x]+kinds[y]-1)
             out += [(b, a, torch.full_like(a, r)), (a, b, torch.full_like(a, r+1))]
-    frm, to, relation = (torch.cat(x) for x in zip(*out)); order = ((to*16+relation)*max(N,1)+frm).argsort(); frm, to, relation = frm[order], to[order], relation[order]
-    return MSGraph(keys%G, keys//G//B, keys//G%B, at, torch.cat([ago.expand_as(a)[a] for a in alive]), torch.stack([frm, to]), relation, nodes[0][:,-1,0] if H else torch.full((B,), -1))
+    frm, to, relation = (torch.cat(x) for x in zip(*out)); order = (to*max(N,1)+frm).argsort(); frm, to, relation = frm[order], to[order], relation[order]
+    return MSGraph(keys%G, keys//G//B, keys//G%B, at, torch.cat([ago.expand_as(a)[a] for a in alive]), torch.stack([frm, to]), relation, nodes[0][:,-1,0] if H else torch.full((B,), -1, device=dev))
 
 # %% ../../nbs/5_rivals/06_mmsr.ipynb #0016
 class Looks:
     "Who looks at whom: products along edges, without a copy of the vectors for every edge"
     def __init__(self,
         frm:Tensor, # (E,)
-        to:Tensor,  # (E,) sorted
+        to:Tensor,  # (E,) sorted; of equal ones, `frm` is
         n:int,      # how many can look
         m:int,      # how many can be looked at
     ): self.frm, self.to, self.n, self.m, self.row, self.back, self.col = frm, to, n, m, starts(to, n), (b := frm.argsort(stable=True)), starts(frm[b], m)
 
-    def there(self, x:Tensor)->Tensor: return torch.sparse_csr_tensor(self.row, self.frm, x, (self.n, self.m))
+    def there(self, x:Tensor)->Tensor: return torch.sparse_csr_tensor(self.row, self.frm, x, (self.n, self.m), check_invariants=False)
 
-    def home(self, x:Tensor)->Tensor: return torch.sparse_csr_tensor(self.col, self.to[self.back], x[self.back], (self.m, self.n))
+    def home(self, x:Tensor)->Tensor: return torch.sparse_csr_tensor(self.col, self.to[self.back], x[self.back], (self.m, self.n), check_invariants=False)
 
     def dots(self, q:Tensor, k:Tensor)->Tensor: # (n, d), (m, d) -> (E,)
         "Products of the two ends of every edge"
@@ -201,7 +201,7 @@ class DualAttention(nn.Module):
         width:int,            # d
         order:str='both',     # 'both': gated; one of them; 'together': both attentions of the same states, gated (synchronous)
         invasive:bool=False,  # the second phase sums what the first has changed
-        faithful:bool=False,  # as the published code: queries serve as keys and values, and the second phase across looks with the states of before
+        faithful:bool=False,  # with two faults of the published layer: queries serve as keys and values, and the second phase across looks with the states of before
     ):
         super().__init__()
         if order not in ORDERS: raise DataError(f'field order: {order!r} is not one of {ORDERS}')
@@ -209,9 +209,9 @@ class DualAttention(nn.Module):
         self.z, self.q, self.k, self.v = (ByKind(width) for _ in range(4))
         self.relation, self.gate = nn.Parameter(torch.randn(4, width)/width**.5), nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
 
-    def along(self, look:Tensor, bring:Tensor, a:Looks, heads:Looks)->tuple[Tensor,Tensor]: # (N, d) each -> (N, d), (E,); heads: the same edges, from every node once for each relation
+    def along(self, look:Tensor, bring:Tensor, a:Looks, heads:Looks, at:Tensor)->tuple[Tensor,Tensor]: # (N, d) each -> (N, d), (E,); heads: the same edges, every node once for each relation, and where in it each edge of `a` is
         "By content, and by relation"
-        return spread(F.leaky_relu(heads.dots((look[:,None]*self.relation).flatten(0, 1), look), .1), bring, a)
+        return spread(F.leaky_relu(heads.dots((look[:,None]*self.relation).flatten(0, 1), look)[at], .1), bring, a)
 
     def across(self, q:Tensor, k:Tensor, v:Tensor, a:Looks)->tuple[Tensor,Tensor]:
         "By keys"
@@ -223,19 +223,19 @@ class DualAttention(nn.Module):
         maps:bool=False,
     )->Tensor|tuple[Tensor,dict[str,Tensor]]: # (N, d); with maps: 'gate' (N,), share of along first, and weights of every edge 'along', 'across', 'along, second', 'across, second' (E,), 0 where an edge has none
         "New states of all nodes"
-        a, c = g.relation<=BOTH, (g.relation==SELF)|(g.relation>=ACROSS); (frm, to), r, n = g.edges[:,a], g.relation[a]-SELF, len(h); ea, heads, ec = Looks(frm, to, n, n), Looks(frm, to*4+r, 4*n, n), Looks(*g.edges[:,c], n, n)
+        a, c = g.relation<=BOTH, (g.relation==SELF)|(g.relation>=ACROSS); (frm, to), r, n = g.edges[:,a], g.relation[a]-SELF, len(h); o = ((to*4+r)*max(n,1)+frm).argsort(); ea, heads, ec, at = Looks(frm, to, n, n), Looks(frm[o], (to*4+r)[o], 4*n, n), Looks(*g.edges[:,c], n, n), o.argsort()
         z, q = self.z(h, g.kind), self.q(h, g.kind); k, v = (q, q) if self.faithful else (self.k(h, g.kind), self.v(h, g.kind)); w = {}
-        one, w['along'] = self.along(z, z, ea, heads)
+        one, w['along'] = self.along(z, z, ea, heads, at)
         two, w['across'] = self.across(q, k, v, ec)
         if self.order=='together': first, second = one, two
         else:
-            first, w['across, second'] = self.across(*((q, k) if self.faithful else (self.q(one, g.kind), self.k(one, g.kind))), self.v(one, g.kind) if self.invasive else v, ec)
-            again = self.z(two, g.kind); second, w['along, second'] = self.along(again, again if self.invasive else z, ea, heads)
+            first, w['across, second'] = self.across(*((q, k) if self.faithful else (self.q(one, g.kind), self.k(one, g.kind))), (self.q if self.faithful else self.v)(one, g.kind) if self.invasive else v, ec)
+            again = self.z(two, g.kind); second, w['along, second'] = self.along(again, again if self.invasive else z, ea, heads, at)
         p = torch.cat([self.gate(first), self.gate(second)], 1).softmax(1)[:,:1]
         if self.order in ORDERS[1:3]: p = torch.full_like(p, float(self.order==ORDERS[1]))
         new = p*first + (1-p)*second
         if not maps: return new
-        full = lambda x, at: torch.zeros(len(at)).masked_scatter(at, x.detach())
+        full = lambda x, at: h.new_zeros(len(at)).masked_scatter(at, x.detach())
         return new, dict(gate=p[:,0].detach()) | {n:full(x, a if n.startswith('along') else c) for n,x in w.items()}
 
 def spread(
@@ -285,7 +285,7 @@ class MMSR(CatalogScorer):
         self.item, self.kind, self.place = nn.Embedding(self.n_items, d), nn.Embedding(len(KINDS), d), nn.Embedding(cfg.max_history, d)
         for e in (self.item, self.kind, self.place): nn.init.uniform_(e.weight, -d**-.5, d**-.5)
         self.code = nn.ParameterDict({m:nn.Parameter(scaled(codes[m].centres)) for m in self.modalities})
-        for m in self.modalities: self.register_buffer('codes_'+m, codes[m].codes, persistent=False)
+        for m in self.modalities: self.register_buffer('codes_'+m, codes[m].codes)
         self.enter, self.drop = nn.Linear(3*d, d, bias=False), nn.Dropout(cfg.dropout)
         self.body = nn.ModuleList(DualAttention(d, cfg.order, cfg.invasive, cfg.faithful) for _ in range(cfg.layers))
 
@@ -310,7 +310,7 @@ class MMSR(CatalogScorer):
     def catalog(self, batch:Batch)->Tensor: # (B, I)
         "The state of the last item against all items"
         g = self.graph(batch); h = self.states(g)
-        h = torch.where((g.last>=0)[:,None], h[g.last.clamp_min(0)], 0) if len(h) else torch.zeros(len(batch), self.cfg.dim)
+        h = torch.where((g.last>=0)[:,None], h[g.last.clamp_min(0)], 0) if len(h) else self.item.weight.new_zeros(len(batch), self.cfg.dim)
         return h@self.item.weight.T
 
 def scaled(
