@@ -8,6 +8,7 @@ __all__ = ['SELF', 'NEXT', 'BEFORE', 'BOTH', 'ACROSS', 'KINDS', 'ORDERS', 'Codes
            'DualAttention', 'spread', 'MMSRCfg', 'MMSR', 'scaled', 'train_mmsr', 'ConcatSASRec', 'train_concat']
 
 # %% ../../nbs/5_rivals/06_mmsr.ipynb #0003
+import warnings
 from dataclasses import dataclass
 from typing import Callable, Mapping
 import numpy as np, torch
@@ -144,6 +145,8 @@ def sequence_graph(
     return MSGraph(keys%G, keys//G//B, keys//G%B, at, torch.cat([ago.expand_as(a)[a] for a in alive]), torch.stack([frm, to]), relation, nodes[0][:,-1,0] if H else torch.full((B,), -1, device=dev))
 
 # %% ../../nbs/5_rivals/06_mmsr.ipynb #0016
+warnings.filterwarnings('ignore', message='Sparse CSR tensor support is in beta')
+
 class Looks:
     "Who looks at whom: products along edges, without a copy of the vectors for every edge"
     def __init__(self,
