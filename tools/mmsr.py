@@ -1,4 +1,4 @@
-"""MMSR and what it stands beside, full ranking: tools/mmsr.py DATA [--posters ZIP] [--image-features FILE] [--seeds 0 1 2] [--rows NAME ...] -> results/mmsr/.
+"""MMSR and what it stands beside, full ranking: tools/mmsr.py DATA [--posters ZIP] [--image-features FILE] [--seeds 0 1 2] [--rows NAME ...] -> results/mmsr/, results/gates/.
 
 DATA is laid out as MovieLens-100K, or is the name of a Storefront preset. Target events alone are read, as in the paper, which has one behaviour.
 A row that has its file is not run again; so several runs can share the work.
@@ -10,8 +10,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CODES, PER_ITEM, WIDTH, HISTORY = 20, 1, 64, 50
 IDS = ("popular", "gru4rec", "sasrec", "bert4rec", "concat")
-ORDERS = {"mmsr": {}, "along": dict(order="along first"), "across": dict(order="across first"), "together": dict(order="together"), "invasive": dict(invasive=True), "published": dict(faithful=True), "two-layers": dict(layers=2)}
+ORDERS = {"mmsr": {}, "along": dict(order="along first"), "across": dict(order="across first"), "together": dict(order="together"), "invasive": dict(invasive=True), "published": dict(faithful=True), "two-layers": dict(layers=2),
+          "wide": dict(dim=128, dropout=.4, epochs=30, patience=8)}                 # the published width and dropout, and longer
 LESS = {"items": (), "pictures": ("image",), "words": ("text",)}
+GATED = ("mmsr", "two-layers")                # whose gates are written down, too: results/gates/
 GRID = {f"c{c}-k{k}": (c, k) for c in (10, 20, 40, 80) for k in (1, 2, 3)}
 
 
@@ -43,9 +45,24 @@ def make(row, data, split, features, seed):
     c, k = GRID.get(row, (CODES, PER_ITEM))
     cfg = replace(MMSRCfg(dim=WIDTH, max_history=HISTORY, only_target=True, epochs=12, patience=4, seed=seed), **ORDERS.get(row, {}))
     def go():
-        codes = item_codes(features, c, k, WIDTH)
+        codes = item_codes(features, c, k, cfg.dim)
         return train_mmsr(data, split, {m: x for m, x in codes.items() if m in LESS.get(row, codes)}, cfg)
     return asdict(cfg) | dict(centres=c, codes=k), go
+
+
+def gates(model, cases):
+    "For each question and layer, how much along first counts: at the last item, and on average over the item, picture and word nodes of the history"
+    import torch
+    from tmf_nb.rivals.mmsr import KINDS
+    out = []
+    with torch.no_grad():
+        for c in cases:
+            batch = model.read([c])
+            g = model.graph(batch)
+            if g.last[0] < 0: continue
+            layers = [dict(last=round(float(m["gate"][g.last[0]]), 4)) | {k: round(float(m["gate"][g.kind == n].mean()), 4) for n, k in enumerate(KINDS) if (g.kind == n).any()} for m in model.states(g, maps=True)[1]]
+            out.append(dict(user=c.user, events=int(batch.mask.sum()), items=int((g.kind == 0).sum()), codes=int((g.kind > 0).sum()), layers=layers))
+    return out
 
 
 def main():
@@ -58,7 +75,7 @@ def main():
     p.add_argument("--rows", nargs="+", default=names, choices=names, metavar="NAME", help=", ".join(names))
     p.add_argument("--limit", type=int, default=1000, help="questions at most")
     a = p.parse_args()
-    from tmf_nb.data.core import load_json
+    from tmf_nb.data.core import load_json, run_record, save_json
     from tmf_nb.data.harness import study
     data, split, features = scene(a)
     s = study("mmsr", data, split, ROOT/"results", limit=a.limit, max_history=HISTORY)
@@ -72,7 +89,11 @@ def main():
             was = s.file(row, seed)
             if was.exists() and load_json(was)["sources"] != dict(features.source): p.error(f"{was}: measured with other vectors; move it away")
             settings, go = make(row, data, split, features, seed)
-            r = s.judge(row, go, seed, settings=settings, sources=dict(features.source))
+            kept = []
+            r = s.judge(row, lambda: kept.append(go()) or kept[0], seed, settings=settings, sources=dict(features.source))
+            if kept and row in GATED:
+                seen = gates(kept[0], s.questions.cases)
+                save_json(ROOT/"results"/"gates"/f"{s.label}-{row}-s{seed}.json", run_record("gates", s.label, r["model"], seed, len(seen), {"share of along first, at the last item": round(sum(x["layers"][-1]["last"] for x in seen)/len(seen), 4)}, data.hash, r["seconds"], row=row, settings=settings, candidates_hash=s.questions.hash, shoppers=seen))
             f = r["metrics"]["full"]
             print(f"seed {seed}  {row:12s} HR@5 {f['HR@5']:.4f}  HR@20 {f['HR@20']:.4f}  MRR {f['MRR']:.4f}  {r['epochs']} epochs, {r['epoch_seconds'] or 0:.1f} s each, {r['seconds']:.0f} s", flush=True)
 
