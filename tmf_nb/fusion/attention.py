@@ -45,6 +45,7 @@ class FusionCfg:
     candidates:str='block' # who a candidate may look at: 'block' history and itself, 'joint' everything, 'self' itself
     dropout:float=.1
     noise:float=0.         # added to graph vectors in training, in units of their own spread (see `Match`)
+    modality_dropout:float=0. # share of rows whose picture, and share whose words, are hidden in training, each drawn for itself
 
 class Attend(nn.Module):
     "Multi-head attention with a sink, a residual and LayerNorm"
@@ -154,6 +155,7 @@ class Fusion(nn.Module):
     )->Tensor|tuple[Tensor,dict[str,Tensor]]: # fused rows (B, R, D) [, maps (B, R, R)]
         "Fuse the modalities of every row"
         if self.training and self.cfg.noise: graph = graph + self.cfg.noise*graph.std(-1, keepdim=True)*torch.randn_like(graph)
+        if self.training and self.cfg.modality_dropout: present = present & nn.functional.pad(torch.rand(*present.shape[:-1], 2, device=present.device)>=self.cfg.modality_dropout, (0,1), value=True)
         x = {}
         for k,(m,v) in enumerate(dict(image=image, text=text, graph=graph).items()):
             x[m] = self.norm[m](torch.where(present[...,k:k+1], v, self.null[m]))

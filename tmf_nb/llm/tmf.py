@@ -47,6 +47,7 @@ class TMFCfg:
     objective:str='lm+pointer'   # 'lm' (the paper), 'list', 'pointer', 'lm+list' or 'lm+pointer'
     spell:str='bought'           # whose name the words learn to write: 'bought' (the paper), or, on a rung with item tokens, 'believed', the candidate that the match likes best; what is chosen is then up to match and pointer
     noise:float=.5               # on graph vectors in training, see `FusionCfg`; 0 is the paper
+    modality_dropout:float=0.    # share of items whose picture, and share whose words, are hidden in training
     schedule:str='paper'         # see `Curriculum`
     t1:float=.3                  # T1/T: where the hard task begins
     ramp:float=.3                # share of the steps over which difficulty rises; then the hardest task only
@@ -70,7 +71,7 @@ class TMFCfg:
             if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is below {least}')
         if self.width%self.heads: raise DataError(f'field heads: {self.heads} does not divide the width {self.width}')
         if self.candidates not in COMPANY: raise DataError(f'field candidates: {self.candidates!r} is not one of {COMPANY}')
-        for f in ('dropout','lora_dropout','t1','ramp'):
+        for f in ('dropout','lora_dropout','modality_dropout','t1','ramp'):
             if not (0<=getattr(self, f)<1 if 'dropout' in f else 0<getattr(self, f)<=1): raise DataError(f'field {f}: {getattr(self, f)} is not a share')
         if not self.lora_targets or self.lora_r<1: raise DataError(f'field {"lora_r" if self.lora_targets else "lora_targets"}: LoRA needs a rank of at least 1 and at least one layer')
         if not 0<=self.noise<=10: raise DataError(f'field noise: {self.noise} is not between 0 and 10')
@@ -99,7 +100,7 @@ class TMF(nn.Module):
         d = lambda n: getattr(features, n).shape[1]
         if self.level>=1: self.behavior_adaptor = Adaptor(d('behavior'), backbone.width, backbone.volume)                       # Ψ_b
         if self.level>=2:
-            self.fusion = Fusion(FusionCfg(d('image'), d('text'), d('graph'), cfg.width, cfg.heads, cfg.rung=='cma', cfg.candidates, cfg.dropout, cfg.noise)) # Ψ_f
+            self.fusion = Fusion(FusionCfg(d('image'), d('text'), d('graph'), cfg.width, cfg.heads, cfg.rung=='cma', cfg.candidates, cfg.dropout, cfg.noise, cfg.modality_dropout)) # Ψ_f
             self.match = Match(cfg.width, len(self.behaviors), cfg.max_history)                                                 # reads fused rows without a language model
             self.item_adaptor = ItemAdaptor(cfg.width, backbone.width, backbone.volume, backbone.mark)                          # Ψ_i
         if 'pointer' in cfg.objective: self.pointer = Pointer(backbone.width)

@@ -39,12 +39,13 @@ class RunCfg:
     encoder:str='small'             # small, or an open_clip name/weights such as ViT-B-32/laion2b_s34b_b79k
     image_features:str|None=None    # safetensors with ids and image, instead of an image encoder
     text_features:str|None=None     # safetensors with ids and text, instead of a text encoder
-    graph:str='small'               # graph encoder: small, mbht, mbgcn, mbrec or tgt
+    graph:str='small'               # graph encoder: small, mbht, mbgcn, mbrec, tgt or mmsr
     rungs:str='text,behavior,amsa,cma' # which rungs to climb
     objective:str='lm+pointer'      # lm (the paper), list, pointer, lm+list or lm+pointer
     schedule:str='paper'            # curriculum: paper, continuous, stages, reversed or none
     spell:str|None=None             # whose name the words of a rung with item tokens learn to write: bought (the paper), or believed: the candidate that the match likes best; by backbone if None
     noise:float=.5                  # on graph vectors in training, in units of their own spread (0: none, as in the paper)
+    modality_dropout:float=0.       # share of items whose picture, and share whose words, are hidden in training (0: none, as in the paper)
     steps:int|None=None             # optimiser steps of a rung; by backbone if None
     batch:int|None=None             # cases a step; by backbone if None
     micro:int|None=None             # cases that go through the backbone at once; by backbone if None
@@ -133,7 +134,12 @@ def item_features(
 )->tuple[ItemFeatures,Any]: # features of every item, and the graph encoder (a scorer)
     "Pictures and words encoded, or read from the user's files; the graph encoder trained"
     enc = encode_items(dataset, cfg.encoder, cfg.seed, cache_dir()/'features', cfg.image_features, cfg.text_features, stages)
-    with stages('train the graph encoder', graph_settings(cfg.graph).epochs) as tick: graph = graph_encoder(cfg.graph, dataset, split, tick, seed=cfg.seed, **(dict(max_history=cfg.max_history) if cfg.graph=='small' else {}))
+    if cfg.graph=='mmsr':
+        from tmf_nb.rivals.mmsr import MMSRCfg, item_codes, train_mmsr
+        how = MMSRCfg(seed=cfg.seed)
+        with stages('train the graph encoder', how.epochs) as tick: graph = train_mmsr(dataset, split, item_codes(enc, width=how.dim), how, tick)
+    else:
+        with stages('train the graph encoder', graph_settings(cfg.graph).epochs) as tick: graph = graph_encoder(cfg.graph, dataset, split, tick, seed=cfg.seed, **(dict(max_history=cfg.max_history) if cfg.graph=='small' else {}))
     z, r = graph.vectors()
     seen = torch.from_numpy(np.bincount(dataset.log.items[split.visible], minlength=len(dataset.catalog))>0)
     feats = ItemFeatures(image=enc['image'], text=enc['text'], graph=z, behavior=r, has_image=enc['has_image'], has_text=enc['has_text'], has_graph=seen, source=dict(enc['source'], graph=graph.name if cfg.graph!='small' else 'small graph encoder'))
@@ -270,7 +276,7 @@ def climb(
     q = first_touches(dataset, split) if cfg.warm_on=='touches' else split.train
     warm = warming(cfg, len(q)) if RUNGS[name]=='hard' else 0
     tmf = TMF(replace(base, model=copy.deepcopy(base.model)), feats, dataset.catalog.names, dataset.behaviors,
-              TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, schedule=cfg.schedule, spell=spelling(cfg, name), noise=cfg.noise, lora_r=cfg.lora_r, lora_alpha=2*cfg.lora_r, warm=warm, align=resting(cfg, how.steps), max_history=cfg.max_history, seed=cfg.seed))
+              TMFCfg(backbone=cfg.backbone, depth=cfg.depth, rung=name, objective=cfg.objective, schedule=cfg.schedule, spell=spelling(cfg, name), noise=cfg.noise, modality_dropout=cfg.modality_dropout, lora_r=cfg.lora_r, lora_alpha=2*cfg.lora_r, warm=warm, align=resting(cfg, how.steps), max_history=cfg.max_history, seed=cfg.seed))
     tmf.to(processes().device)
     valid = draw(dataset, split.valid, cfg.negatives, cfg.seed, 'valid', cfg.max_history, 100).cases if cfg.check else ()
     progress, seconds = out/f'{name}.progress.safetensors', lambda what: stages.seconds.get(f'{what} {LABELS[name]}', 0.)
@@ -297,8 +303,8 @@ def run(
     if cfg.ask not in ('test','valid'): raise DataError(f"field ask: {cfg.ask!r} is neither 'test' nor 'valid'")
     if cfg.check and cfg.ask=='valid': raise DataError('field check: early stopping would look at the questions that judge; use --ask test or no --check')
     if cfg.depth is not None and cfg.backbone=='tiny': raise DataError('field depth: it shortens a pretrained backbone; tiny is made with four layers')
-    TMFCfg(objective=cfg.objective, schedule=cfg.schedule, spell=spelling(cfg, 'cma'), noise=cfg.noise, lora_r=cfg.lora_r); [tuning(cfg, r) for r in rungs]              # says what is wrong before anything is trained
-    if cfg.graph not in GRAPHS: raise DataError(f'field graph: {cfg.graph!r} is not one of {tuple(GRAPHS)}')
+    TMFCfg(objective=cfg.objective, schedule=cfg.schedule, spell=spelling(cfg, 'cma'), noise=cfg.noise, modality_dropout=cfg.modality_dropout, lora_r=cfg.lora_r); [tuning(cfg, r) for r in rungs]              # says what is wrong before anything is trained
+    if cfg.graph not in (*GRAPHS, 'mmsr'): raise DataError(f"field graph: {cfg.graph!r} is not one of {(*GRAPHS, 'mmsr')}")
     out = start(cfg, out, resume)
     with stages('read and validate'): shop = the_shop(cfg); dataset = load_data(cfg, shop); split, sets = questions(dataset, cfg); data_hash = dataset.hash
     if not len(split.train): raise DataError(f'{dataset.name}: no training question; a shopper needs at least three {dataset.behaviors[dataset.target]!r} events for one')

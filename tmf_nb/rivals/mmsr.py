@@ -67,14 +67,15 @@ def modality_codes(
     return Codes(out, torch.from_numpy(km.cluster_centers_).float())
 
 def item_codes(
-    features:ItemFeatures,
+    features:ItemFeatures|Mapping[str,Tensor], # or what `encode_items` gave
     centres:int=20,
     codes:int=1,
     width:int=64,
     seed:int=2023,
 )->dict[str,Codes]:   # 'image' and 'text', in this order; a modality that no item has is left out
     "The codes of pictures and of words"
-    return {m:modality_codes(getattr(features, m), has, centres, codes, width, seed) for m in ('image','text') if (has := getattr(features, 'has_'+m)).any()}
+    get = features.__getitem__ if isinstance(features, Mapping) else lambda k: getattr(features, k)
+    return {m:modality_codes(get(m), has, centres, codes, width, seed) for m in ('image','text') if (has := get('has_'+m)).any()}
 
 def hide(
     codes:Mapping[str,Codes],
@@ -284,6 +285,7 @@ class MMSR(CatalogScorer):
         for m,c in codes.items():
             if len(c.codes)!=self.n_items: raise DataError(f'field codes: {len(c.codes)} rows of {m} codes for {self.n_items} items')
             if c.centres.shape[1]!=cfg.dim: raise DataError(f'field codes: {m} centres have width {c.centres.shape[1]}, the model has {cfg.dim}')
+        done = torch.zeros(self.n_behaviors, self.n_items); done.index_put_((torch.from_numpy(dataset.log.behaviors[split.visible]).long(), torch.from_numpy(dataset.log.items[split.visible]).long()), torch.ones(()), accumulate=True); self.register_buffer('done', done, persistent=False)      # how often what was done to what
         d = cfg.dim; self.modalities = tuple(m for m in KINDS[1:] if m in codes)
         self.item, self.kind, self.place = nn.Embedding(self.n_items, d), nn.Embedding(len(KINDS), d), nn.Embedding(cfg.max_history, d)
         for e in (self.item, self.kind, self.place): nn.init.uniform_(e.weight, -d**-.5, d**-.5)
@@ -315,6 +317,18 @@ class MMSR(CatalogScorer):
         g = self.graph(batch); h = self.states(g)
         h = torch.where((g.last>=0)[:,None], h[g.last.clamp_min(0)], 0) if len(h) else self.item.weight.new_zeros(len(batch), self.cfg.dim)
         return h@self.item.weight.T
+
+    @torch.no_grad()
+    def vectors(self,
+        chunk:int=4096,                  # items at once
+    )->tuple[Tensor,Tensor]:             # (I, d), (B, d)
+        "What TMF can read of it: the state of every item as a history of its own, and of every behaviour, how the mean of the items it was done to differs from the mean of all"
+        self.eval(); z = []
+        for k in range(0, self.n_items, chunk):
+            i = torch.arange(k, min(k+chunk, self.n_items), device=self.item.weight.device)[:,None]
+            g = sequence_graph(i, torch.ones_like(i, dtype=torch.bool), {m:getattr(self, 'codes_'+m) for m in self.modalities}, self.cfg.faithful); z.append(self.states(g)[g.last])
+        z = torch.cat(z); n = self.done.sum(1, keepdim=True)
+        return z, torch.where(n>0, self.done@z/n.clamp_min(1)-self.done.sum(0)@z/n.sum(), 0)
 
 def scaled(
     x:Tensor,  # (c, d)

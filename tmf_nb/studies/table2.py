@@ -16,7 +16,9 @@ from ..data.candidates import Case, Split, leave_last_out
 from ..data.harness import Study, study
 from ..data.public import funnel_of, is_movielens, load_log, load_movielens
 from ..data.storefront import PRESETS, make_storefront
-from ..encoders.features import graph_encoder
+from ..encoders.features import encode_items, graph_encoder
+from ..llm.backbone import cache_dir
+from ..rivals.mmsr import MMSRCfg, item_codes, train_mmsr
 from ..rivals.sequential import BERT4Rec, GRU4Rec, Popularity, SASRec, SequentialCfg, TouchedLast, train_sequential
 
 # %% ../../nbs/6_studies/01_table2.ipynb #0006
@@ -27,6 +29,10 @@ def _sequential(kind:type, **fixed:Any)->Callable:
 def _graph(name:str, **fixed:Any)->Callable:
     def make(dataset:Dataset, split:Split, seed:int, **kw:Any)->Any: return graph_encoder(name, dataset, split, seed=seed, **fixed, **{k:v for k,v in kw.items() if k!='seconds' or name!='small'})        # the small encoder has no budget in seconds
     return make
+
+def _mmsr(dataset:Dataset, split:Split, seed:int, **kw:Any)->Any: # pictures and words by the small encoder of the book
+    cfg = MMSRCfg(seed=seed, **kw)
+    return train_mmsr(dataset, split, item_codes(encode_items(dataset, 'small', seed, cache_dir()/'features'), width=cfg.dim), cfg)
 
 class Shuffled:
     "A model trained and asked in a world where behaviours mean nothing"
@@ -58,10 +64,10 @@ ROWS:dict[str,Callable] = dict(
     popularity=lambda d, s, seed, **kw: Popularity(d, s), touched=lambda d, s, seed, **kw: TouchedLast(d, s),
     gru4rec=_sequential(GRU4Rec), sasrec=_sequential(SASRec), bert4rec=_sequential(BERT4Rec),
     **{'gru4rec-deaf':_sequential(GRU4Rec, behaviors=False), 'sasrec-deaf':_sequential(SASRec, behaviors=False), 'bert4rec-deaf':_sequential(BERT4Rec, behaviors=False), 'sasrec-target':_sequential(SASRec, only_target=True)},
-    small=_graph('small'), mbgcn=_graph('mbgcn'), mbrec=_graph('mbrec'), tgt=_graph('tgt'), mbht=_graph('mbht'),
+    small=_graph('small'), mmsr=_mmsr, mbgcn=_graph('mbgcn'), mbrec=_graph('mbrec'), tgt=_graph('tgt'), mbht=_graph('mbht'),
     **{'mbht-faithful':_graph('mbht', faithful=True), 'mbht-copy':_graph('mbht', copy=True), 'mbht-copy-shuffled':lambda d, s, seed, **kw: Shuffled(_graph('mbht', copy=True), d, s, seed, **kw), 'mbht-nohyper':_graph('mbht', hyper=False), 'mbht-onescale':_graph('mbht', multiscale=False), 'mbht-noask':_graph('mbht', ask=False), 'mbht-shuffled':lambda d, s, seed, **kw: Shuffled(_graph('mbht'), d, s, seed, **kw)})
 LABELS = {'popularity':'most popular', 'touched':'touched last', 'gru4rec':'GRU4Rec', 'sasrec':'SASRec', 'bert4rec':'BERT4Rec', 'gru4rec-deaf':'GRU4Rec, no behaviours', 'sasrec-deaf':'SASRec, no behaviours', 'bert4rec-deaf':'BERT4Rec, no behaviours',
-          'sasrec-target':'SASRec, purchases alone', 'small':'small graph encoder', 'mbgcn':'MBGCN', 'mbrec':'MBRec', 'tgt':'TGT', 'mbht':'MBHT', 'mbht-faithful':'MBHT as published', 'mbht-copy':'MBHT that may copy', 'mbht-copy-shuffled':'the same, behaviours shuffled', 'mbht-nohyper':'MBHT, no hypergraph', 'mbht-onescale':'MBHT, one scale', 'mbht-noask':'MBHT, not told what is asked', 'mbht-shuffled':'MBHT, behaviours shuffled'}
+          'sasrec-target':'SASRec, purchases alone', 'small':'small graph encoder', 'mmsr':'MMSR, pictures and words', 'mbgcn':'MBGCN', 'mbrec':'MBRec', 'tgt':'TGT', 'mbht':'MBHT', 'mbht-faithful':'MBHT as published', 'mbht-copy':'MBHT that may copy', 'mbht-copy-shuffled':'the same, behaviours shuffled', 'mbht-nohyper':'MBHT, no hypergraph', 'mbht-onescale':'MBHT, one scale', 'mbht-noask':'MBHT, not told what is asked', 'mbht-shuffled':'MBHT, behaviours shuffled'}
 
 # %% ../../nbs/6_studies/01_table2.ipynb #0008
 def read_any(data:str|Path)->Dataset:
