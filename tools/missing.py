@@ -12,6 +12,7 @@ from table3 import WORK, encoded, prepare, scene
 
 OUT = Path(__file__).resolve().parent.parent/"results"/"missing"
 SHARES, KINDS = (.1, .3, .5, .7, .9), {"image": ("image",), "text": ("text",), "both": ("image", "text")}
+SECONDS = dict(sasrec=60., concat=120., mmsr=240.)       # of training, at most
 WHOLE = {"tmf": 0., "tmf-practised": .3}                 # share of pictures, and of words, hidden in training
 MODELS = ("sasrec", "concat", "mmsr", "fusion", "fusion-practised", *WHOLE)
 TRAINED = tuple(f"{m}@{k}-{s:g}" for s in SHARES for k in KINDS for m in ("concat", "mmsr", "fusion", "fusion-practised"))
@@ -42,10 +43,10 @@ def learn(row, seed, data, split, features):
     from tmf_nb.rivals.sequential import SASRec, SequentialCfg, train_sequential
     name = row.split("@")[0]
     if name == "sasrec":
-        m = train_sequential(SASRec, data, split, SequentialCfg(seed=seed))
+        m = train_sequential(SASRec, data, split, SequentialCfg(seed=seed, seconds=SECONDS[name]))
         return m, lambda kind, share: m
     if name == "concat":
-        m = train_concat(data, split, features, SequentialCfg(seed=seed))
+        m = train_concat(data, split, features, SequentialCfg(seed=seed, seconds=SECONDS[name]))
         full = m.known.clone()
         def hide_concat(kind, share):
             m.known.copy_(full)
@@ -55,7 +56,7 @@ def learn(row, seed, data, split, features):
             return m
         return m, hide_concat
     if name == "mmsr":
-        m = train_mmsr(data, split, item_codes(features, 20, 1, 64), MMSRCfg(seed=seed, epochs=12, patience=4))
+        m = train_mmsr(data, split, item_codes(features, 20, 1, 64), MMSRCfg(seed=seed, target_answers=True, seconds=SECONDS[name]))
         full = {k: getattr(m, "codes_"+k).clone() for k in m.modalities}
         def hide_mmsr(kind, share):
             for k, gone in hidden(len(features), kind, share).items(): getattr(m, "codes_"+k).copy_(torch.where(gone[:, None], -1, full[k]))
@@ -105,7 +106,7 @@ def main():
             if where != "0": model = lacking(where.split("-")[0], float(where.split("-")[1]))
             got[where] = {k: [round(float(h), 4) for h in hits_at(model.score(c), right[k])] for k, c in cases.items()}
         m = {w: {k: round(float(np.mean(x)), 4) for k, x in v.items()} for w, v in got.items()}
-        save_json(path(row, seed), run_record("missing", "storefront-demo", row, seed, len(cases["random"]), m["0"], data.hash, time.time()-t, row=row, by_share=m, per_case=got, train_seconds=round(took, 1), candidates_hash={k: s.hash for k, s in sets.items()}, threads=torch.get_num_threads()))
+        save_json(path(row, seed), run_record("missing", "storefront-demo", row, seed, len(cases["random"]), m["0"], data.hash, time.time()-t, row=row, by_share=m, per_case=got, budget=SECONDS.get(row.split("@")[0]), epochs=len(getattr(model, "log", None) or []), train_seconds=round(took, 1), candidates_hash={k: s.hash for k, s in sets.items()}, threads=torch.get_num_threads()))
         print(f"seed {seed}  {row:24s} {took:5.0f} s  " + "  ".join(f"{w}: {v['random']:.3f}/{v['hard']:.3f}" for w, v in m.items()), flush=True)
 
 

@@ -136,7 +136,7 @@ def item_features(
     enc = encode_items(dataset, cfg.encoder, cfg.seed, cache_dir()/'features', cfg.image_features, cfg.text_features, stages)
     if cfg.graph=='mmsr':
         from tmf_nb.rivals.mmsr import MMSRCfg, item_codes, train_mmsr
-        how = MMSRCfg(seed=cfg.seed)
+        how = MMSRCfg(seed=cfg.seed, target_answers=True, seconds=600.)
         with stages('train the graph encoder', how.epochs) as tick: graph = train_mmsr(dataset, split, item_codes(enc, width=how.dim), how, tick)
     else:
         with stages('train the graph encoder', graph_settings(cfg.graph).epochs) as tick: graph = graph_encoder(cfg.graph, dataset, split, tick, seed=cfg.seed, **(dict(max_history=cfg.max_history) if cfg.graph=='small' else {}))

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SELF', 'NEXT', 'BEFORE', 'BOTH', 'ACROSS', 'KINDS', 'ORDERS', 'Codes', 'autoencode', 'modality_codes', 'item_codes',
            'hide', 'MSGraph', 'sequence_graph', 'Looks', 'starts', 'edge_dots', 'Dots', 'Sums', 'ByKind',
-           'DualAttention', 'spread', 'MMSRCfg', 'MMSR', 'scaled', 'train_mmsr', 'ConcatSASRec', 'train_concat']
+           'DualAttention', 'spread', 'MMSRCfg', 'MMSR', 'scaled', 'prefixes', 'train_mmsr', 'ConcatSASRec',
+           'train_concat']
 
 # %% ../../nbs/5_rivals/06_mmsr.ipynb #0003
 import warnings
@@ -19,7 +20,7 @@ from torch_geometric.utils import scatter, softmax
 from ..data.core import DataError
 from ..data.schema import Dataset
 from ..data.candidates import Split
-from ..encoders.batches import Batch, CatalogScorer, LoopCfg, bucketed, gather, room, sequences, train_loop, validation
+from ..encoders.batches import Batch, CatalogScorer, LoopCfg, Sequences, bucketed, gather, room, sequences, train_loop, validation
 from ..encoders.features import ItemFeatures
 from .sequential import SASRec, SequentialCfg, train_sequential
 
@@ -261,6 +262,7 @@ class MMSRCfg(LoopCfg):
     invasive:bool=False
     faithful:bool=False      # with the faults of the published layer and graph
     only_target:bool=False   # read target events alone
+    target_answers:bool=False # learn from those questions alone whose answer is a target event; the history keeps all events
     epochs:int=30
     tokens:int=3200          # events a step
     decay:float=1e-4
@@ -337,6 +339,15 @@ def scaled(
     lo, hi = x.min(0).values, x.max(0).values
     return (2*(x-lo)/(hi-lo).clamp_min(1e-9)-1)/x.shape[1]**.5
 
+def prefixes(
+    seqs:Sequences,
+    length:int,            # events at most
+    before:int|None=None,  # only what comes before an event of this behaviour; before any if None
+)->np.ndarray:             # (W, 2) first and last+1 position; the event at the second number is the answer
+    "What was known before each event that has one before it"
+    first, n = seqs.start[seqs.users], np.arange(len(seqs)); at = np.flatnonzero((n>first) & (True if before is None else seqs.behaviors==before))
+    return np.stack([np.maximum(first[at], at-length), at], 1)
+
 def train_mmsr(
     dataset:Dataset,
     split:Split,
@@ -347,9 +358,9 @@ def train_mmsr(
     "Train on every visible event that has one before it"
     torch.manual_seed(cfg.seed)
     m = MMSR(dataset, split, codes, cfg); s = sequences(dataset, split.visible, once=m.once, keep=m.keep)
-    first = s.start[s.users]; at = np.flatnonzero(np.arange(len(s))>first)
-    if not len(at): raise DataError(f'{dataset.name}: no user has two visible events on different items')
-    win = np.stack([np.maximum(first[at], at-cfg.max_history), at], 1); answers = torch.from_numpy(s.items); size = room(cfg, m.n_items, 1/(win[:,1]-win[:,0]).mean())
+    win = prefixes(s, cfg.max_history, dataset.target if cfg.target_answers else None)
+    if not len(win): raise DataError(f'{dataset.name}: no user has two visible events on different items' + ', the second a target event'*cfg.target_answers)
+    answers = torch.from_numpy(s.items); size = room(cfg, m.n_items, 1/(win[:,1]-win[:,0]).mean())
     train_loop(m, lambda rng: bucketed(win, size, rng), lambda k: F.cross_entropy(m.catalog(gather(s, win[k])), answers[win[k,1]]), cfg, validation(m, dataset, split), tick)
     return m
 
