@@ -13,9 +13,9 @@ from table3 import WORK, encoded, prepare, scene
 OUT = Path(__file__).resolve().parent.parent/"results"/"missing"
 SHARES, KINDS = (.1, .3, .5, .7, .9), {"image": ("image",), "text": ("text",), "both": ("image", "text")}
 SECONDS = dict(sasrec=60., concat=120., mmsr=240.)       # of training, at most
-WHOLE = {"tmf": 0., "tmf-practised": .3}                 # share of pictures, and of words, hidden in training
-MODELS = ("sasrec", "concat", "mmsr", "fusion", "fusion-practised", *WHOLE)
-TRAINED = tuple(f"{m}@{k}-{s:g}" for s in SHARES for k in KINDS for m in ("concat", "mmsr", "fusion", "fusion-practised"))
+PRACTICE = {f"{m}{s}": p for m in ("fusion", "tmf") for s, p in (("", 0.), ("-10", .1), ("-30", .3))}     # modality dropout: share of pictures, and of words, hidden in training
+MODELS = ("sasrec", "concat", "mmsr", *PRACTICE)
+TRAINED = tuple(f"{m}@{k}-{s:g}" for s in SHARES for k in KINDS for m in ("concat", "mmsr", "fusion", "fusion-10"))
 
 
 def hidden(n, kind, share, seed=0):
@@ -62,8 +62,8 @@ def learn(row, seed, data, split, features):
             for k, gone in hidden(len(features), kind, share).items(): getattr(m, "codes_"+k).copy_(torch.where(gone[:, None], -1, full[k]))
             return m
         return m, hide_mmsr
-    llm = name in WHOLE
-    cfg = RunCfg(seed=seed, modality_dropout=.3 if name.endswith("practised") else 0.)
+    llm = name.startswith("tmf")
+    cfg = RunCfg(seed=seed, modality_dropout=PRACTICE[name])
     how = tuning(cfg, "cma")
     b = load_backbone(str(WORK/f"s{seed}"/"backbone")) if llm else make_tiny(data.catalog.names, cfg=TinyCfg(width=32, layers=1, heads=2, list_steps=0))
     b.name = "tiny"
