@@ -264,12 +264,13 @@ class MMSRCfg(LoopCfg):
     only_target:bool=False   # read target events alone
     target_answers:bool=False # learn from those questions alone whose answer is a target event; the history keeps all events
     epochs:int=30
-    tokens:int=3200          # events a step
+    tokens:int=3200          # events a step, at most
+    rows:int=128             # questions a step, at most: of short histories a step could hold thousands, and there would be few steps
     decay:float=1e-4
 
     def __post_init__(self):
         if self.order not in ORDERS: raise DataError(f'field order: {self.order!r} is not one of {ORDERS}')
-        for f,least in (('layers',1),('max_history',1),('dim',1)):
+        for f,least in (('layers',1),('max_history',1),('dim',1),('rows',1)):
             if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is less than {least}')
 
 class MMSR(CatalogScorer):
@@ -361,7 +362,7 @@ def train_mmsr(
     win = prefixes(s, cfg.max_history, dataset.target if cfg.target_answers else None)
     if not len(win): raise DataError(f'{dataset.name}: no user has two visible events on different items' + ', the second a target event'*cfg.target_answers)
     answers = torch.from_numpy(s.items); size = room(cfg, m.n_items, 1/(win[:,1]-win[:,0]).mean())
-    train_loop(m, lambda rng: bucketed(win, size, rng), lambda k: F.cross_entropy(m.catalog(gather(s, win[k])), answers[win[k,1]]), cfg, validation(m, dataset, split), tick)
+    train_loop(m, lambda rng: [b for k in bucketed(win, size, rng) for b in np.array_split(k, -(-len(k)//cfg.rows))], lambda k: F.cross_entropy(m.catalog(gather(s, win[k])), answers[win[k,1]]), cfg, validation(m, dataset, split), tick)
     return m
 
 # %% ../../nbs/5_rivals/06_mmsr.ipynb #0026
