@@ -33,7 +33,7 @@ def scene(a):
     return data, leave_last_out(data), ItemFeatures(enc["image"], enc["text"], torch.zeros(n, 1), torch.zeros(len(data.behaviors), 1), enc["has_image"], enc["has_text"], none, enc["source"])
 
 
-def make(row, data, split, features, seed):
+def make(row, data, split, features, seed, epochs):
     "A trained model and its settings"
     from tmf_nb.rivals.mmsr import ConcatSASRec, MMSRCfg, item_codes, train_concat, train_mmsr
     from tmf_nb.rivals.sequential import BERT4Rec, GRU4Rec, Popularity, SASRec, SequentialCfg, train_sequential
@@ -43,7 +43,7 @@ def make(row, data, split, features, seed):
         if row == "concat": return asdict(cfg), lambda: train_concat(data, split, features, cfg)
         return asdict(cfg), lambda: train_sequential(dict(gru4rec=GRU4Rec, sasrec=SASRec, bert4rec=BERT4Rec)[row], data, split, cfg)
     c, k = GRID.get(row, (CODES, PER_ITEM))
-    cfg = replace(MMSRCfg(dim=WIDTH, max_history=HISTORY, only_target=True, epochs=12, patience=4, seed=seed), **ORDERS.get(row, {}))
+    cfg = replace(MMSRCfg(dim=WIDTH, max_history=HISTORY, only_target=True, epochs=epochs, patience=max(4, epochs//6), seed=seed), **ORDERS.get(row, {}))
     def go():
         codes = item_codes(features, c, k, cfg.dim)
         return train_mmsr(data, split, {m: x for m, x in codes.items() if m in LESS.get(row, codes)}, cfg)
@@ -74,6 +74,7 @@ def main():
     names = [*IDS, *ORDERS, *LESS, *GRID]
     p.add_argument("--rows", nargs="+", default=names, choices=names, metavar="NAME", help=", ".join(names))
     p.add_argument("--limit", type=int, default=1000, help="questions at most")
+    p.add_argument("--epochs", type=int, default=12, help="of MMSR, at most; the sequential models have theirs")
     a = p.parse_args()
     from tmf_nb.data.core import load_json, run_record, save_json
     from tmf_nb.data.harness import study
@@ -88,7 +89,7 @@ def main():
             if row == "popular" and seed: continue
             was = s.file(row, seed)
             if was.exists() and load_json(was)["sources"] != dict(features.source): p.error(f"{was}: measured with other vectors; move it away")
-            settings, go = make(row, data, split, features, seed)
+            settings, go = make(row, data, split, features, seed, a.epochs)
             kept = []
             r = s.judge(row, lambda: kept.append(go()) or kept[0], seed, settings=settings, sources=dict(features.source))
             if kept and row in GATED:
