@@ -101,6 +101,8 @@ class TMF(nn.Module):
         if self.level>=1: self.behavior_adaptor = Adaptor(d('behavior'), backbone.width, backbone.volume)                       # Ψ_b
         if self.level>=2:
             self.fusion = Fusion(FusionCfg(d('image'), d('text'), d('graph'), cfg.width, cfg.heads, cfg.rung=='cma', cfg.candidates, cfg.dropout, cfg.noise, cfg.modality_dropout)) # Ψ_f
+            for m in ('image','text'):                         # what is missing begins as the mean of what is there
+                if (has := getattr(features, 'has_'+m)).any(): self.fusion.null[m].data.copy_(getattr(features, m)[has].float().mean(0))
             self.match = Match(cfg.width, len(self.behaviors), cfg.max_history)                                                 # reads fused rows without a language model
             self.item_adaptor = ItemAdaptor(cfg.width, backbone.width, backbone.volume, backbone.mark)                          # Ψ_i
         if 'pointer' in cfg.objective: self.pointer = Pointer(backbone.width)

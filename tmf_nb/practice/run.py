@@ -203,7 +203,7 @@ def start(
     f = out/'run.json'
     if f.exists():
         if not resume: raise DataError(f'{out}: there is a run here already; go on with --resume, or choose another --name')
-        was = load_json(f); was, here = was['settings'] | was.get('defaults', {}) | was.get('asked', {}), now | defaults | (asked or {})
+        was = load_json(f); was, here = {f.name:f.default for f in fields(RunCfg)} | was['settings'] | was.get('defaults', {}) | was.get('asked', {}), now | defaults | (asked or {})
         differ = [k for k in here if was.get(k)!=here[k]]
         if differ: raise DataError(f"{f}, field {differ[0]}: this run was started with {was.get(differ[0])!r}, not {here[differ[0]]!r}; choose another --name")
     if asked is not None: save_json(f, dict(settings=now, defaults=defaults, asked=asked, version=code_version()))

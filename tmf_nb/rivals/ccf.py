@@ -15,7 +15,7 @@ from torch import nn, Tensor
 from torch.nn import functional as F
 from ..data.core import DataError
 from ..encoders.features import ItemFeatures
-from ..fusion.attention import FusionCfg
+from ..fusion.attention import FusionCfg, hide_some
 from .collm import CoLLM, CoLLMCfg, Read, put
 from .yes_no import Asked
 
@@ -180,6 +180,7 @@ class GatedFusion(nn.Module):
     def forward(self, image:Tensor, text:Tensor, graph:Tensor, present:Tensor, see:Tensor, maps:bool=False)->Tensor|tuple[Tensor,dict[str,Tensor]]: # as of `Fusion`; maps: how much of each dimension was let in, (B, R, D)
         "Fuse the modalities of every row"
         if self.training and self.cfg.noise: graph = graph + self.cfg.noise*graph.std(-1, keepdim=True)*torch.randn_like(graph)
+        if self.training and self.cfg.modality_dropout: present = hide_some(present, self.cfg.modality_dropout)
         w = self.words(self.norm['text'](torch.where(present[...,1:2], text, self.null)))
         row, out = w, {}
         for m,v,k in (('image',image,0), ('graph',graph,2)):
