@@ -10,9 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CODES, PER_ITEM, WIDTH, HISTORY = 20, 1, 64, 50
 IDS = ("popular", "gru4rec", "sasrec", "bert4rec", "concat")
-ORDERS = {"mmsr": {}, "along": dict(order="along first"), "across": dict(order="across first"), "together": dict(order="together"), "invasive": dict(invasive=True), "published": dict(faithful=True), "two-layers": dict(layers=2),
+ORDERS = {"mmsr": {}, "along": dict(order="along first"), "across": dict(order="across first"), "together": dict(order="together"), "invasive": dict(invasive=True), "published": dict(faithful=True), "two-layers": dict(layers=2), "items-two-layers": dict(layers=2), "large-steps": dict(rows=10**6),
           "wide": dict(dim=128, dropout=.4, epochs=30, patience=8)}                 # the published width and dropout, and longer
-LESS = {"items": (), "pictures": ("image",), "words": ("text",)}
+LESS = {"items": (), "items-two-layers": (), "pictures": ("image",), "words": ("text",)}
 GATED = ("mmsr", "two-layers")                # whose gates are written down, too: results/gates/
 GRID = {f"c{c}-k{k}": (c, k) for c in (10, 20, 40, 80) for k in (1, 2, 3)}
 
@@ -71,7 +71,7 @@ def main():
     p.add_argument("--posters", type=Path)
     p.add_argument("--image-features", type=Path)
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    names = [*IDS, *ORDERS, *LESS, *GRID]
+    names = [*dict.fromkeys([*IDS, *ORDERS, *LESS, *GRID])]
     p.add_argument("--rows", nargs="+", default=names, choices=names, metavar="NAME", help=", ".join(names))
     p.add_argument("--limit", type=int, default=1000, help="questions at most")
     p.add_argument("--epochs", type=int, default=12, help="of MMSR, at most; the sequential models have theirs")
