@@ -262,7 +262,7 @@ class MMSRCfg(LoopCfg):
     invasive:bool=False
     faithful:bool=False      # with the faults of the published layer and graph
     only_target:bool=False   # read target events alone
-    target_answers:bool=False # learn from those questions alone whose answer is a target event; the history keeps all events
+    target_answers:bool=False # learn from those questions alone whose answer is a target event; the history keeps all behaviours (an item counts with its last event, so one that was bought and looked at again is no answer)
     epochs:int=30
     tokens:int=3200          # events a step, at most
     rows:int=128             # questions a step, at most: of short histories a step could hold thousands, and there would be few steps
