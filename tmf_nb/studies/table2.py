@@ -31,7 +31,7 @@ def _graph(name:str, **fixed:Any)->Callable:
     return make
 
 def _mmsr(dataset:Dataset, split:Split, seed:int, **kw:Any)->Any: # pictures and words by the small encoder of the book
-    cfg = MMSRCfg(seed=seed, target_answers=True, **kw)
+    cfg = MMSRCfg(seed=seed, **kw)
     return train_mmsr(dataset, split, item_codes(encode_items(dataset, 'small', seed, cache_dir()/'features'), width=cfg.dim), cfg)
 
 class Shuffled:
