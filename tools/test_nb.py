@@ -1,0 +1,45 @@
+"""Run one notebook with nbdev's own test runner, and hold what its cells give against what is saved: tools/test_nb.py NOTEBOOK.
+
+A cell whose saved output differs in kind from what it gives now (text, table, figure, none) fails the notebook: it was saved by other code. Warnings on stderr do not count, nor do cells that settings.ini flags as slow.
+"""
+import sys
+from pathlib import Path
+
+import nbdev.test
+from nbdev.config import get_config
+
+
+def kinds(outputs):
+    "What a reader sees: the kinds of what is displayed, in any order, and text once if there is any (nbdev's shell gives printed text first)"
+    out = []
+    for o in outputs:
+        if o["output_type"] == "stream":
+            if o["name"] == "stderr" or not "".join(o["text"]).strip(): continue
+            k = "text"
+        else: k = "+".join(sorted(o.get("data", {}))) or o["output_type"]
+        if k != "text" or k not in out: out.append(k)
+    return sorted(out)
+
+
+class Shell(nbdev.test.CaptureShell):
+    "nbdev's shell, which remembers where what is saved and what came differ"
+    odd = []
+
+    def cell(self, cell, **kw):
+        if cell.cell_type != "code": return
+        was, cell.outputs = kinds(cell.get("outputs", [])), []
+        super().cell(cell, **kw)
+        now = kinds(cell.outputs)
+        if was != now and not self.exc: self.odd.append(f"cell {cell.idx_}: saved {was or 'nothing'}, now {now or 'nothing'}: {cell.source.strip().splitlines()[-1][:80] if cell.source.strip() else ''}")
+
+
+def main():
+    nbdev.test.CaptureShell = Shell
+    nb = Path(sys.argv[1]).resolve()
+    ok, seconds = nbdev.test.test_nb(nb, skip_flags=get_config().tst_flags.split(), do_print=True)
+    for line in Shell.odd: print(f"{nb.name}, {line}", flush=True)
+    print(("Success." if ok and not Shell.odd else "Failed.") + f" {seconds:.1f} s", flush=True)
+    sys.exit(0 if ok and not Shell.odd else 1)
+
+
+if __name__ == "__main__": main()
