@@ -1,4 +1,4 @@
-"""MMSR and what it stands beside, full ranking: tools/mmsr.py DATA [--posters ZIP] [--image-features FILE] [--seeds 0 1 2] [--rows NAME ...] -> results/mmsr/, results/gates/.
+"""MMSR and what it stands beside, full ranking: tools/mmsr.py DATA [--posters ZIP] [--image-features FILE | --own] [--seeds 0 1 2] [--rows NAME ...] -> results/mmsr/, results/gates/.
 
 DATA is laid out as MovieLens-100K, or is the name of a Storefront preset. Target events alone are read, as in the paper, which has one behaviour.
 A row that has its file is not run again; so several runs can share the work.
@@ -70,12 +70,14 @@ def main():
     p.add_argument("data", metavar="DATA")
     p.add_argument("--posters", type=Path)
     p.add_argument("--image-features", type=Path)
+    p.add_argument("--own", action="store_true", help="pictures by our small encoder where other rows had a file; the row is called NAME-own")
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     names = [*dict.fromkeys([*IDS, *ORDERS, *LESS, *GRID])]
     p.add_argument("--rows", nargs="+", default=names, choices=names, metavar="NAME", help=", ".join(names))
     p.add_argument("--limit", type=int, default=1000, help="questions at most")
     p.add_argument("--epochs", type=int, default=12, help="of MMSR, at most; the sequential models have theirs")
     a = p.parse_args()
+    if a.own and a.image_features: p.error("--own goes without --image-features")
     from tmf_nb.data.core import load_json, run_record, save_json
     from tmf_nb.data.harness import study
     data, split, features = scene(a)
@@ -87,16 +89,17 @@ def main():
     for seed in a.seeds:
         for row in a.rows:
             if row == "popular" and seed: continue
-            was = s.file(row, seed)
+            name = row+"-own"*a.own
+            was = s.file(name, seed)
             if was.exists() and load_json(was)["sources"] != dict(features.source): p.error(f"{was}: measured with other vectors; move it away")
             settings, go = make(row, data, split, features, seed, a.epochs)
             kept = []
-            r = s.judge(row, lambda: kept.append(go()) or kept[0], seed, settings=settings, sources=dict(features.source))
+            r = s.judge(name, lambda: kept.append(go()) or kept[0], seed, settings=settings, sources=dict(features.source))
             if kept and row in GATED:
                 seen = gates(kept[0], s.questions.cases)
-                save_json(ROOT/"results"/"gates"/f"{s.label}-{row}-s{seed}.json", run_record("gates", s.label, r["model"], seed, len(seen), {"share of along first, at the last item": round(sum(x["layers"][-1]["last"] for x in seen)/len(seen), 4)}, data.hash, r["seconds"], row=row, settings=settings, candidates_hash=s.questions.hash, shoppers=seen))
+                save_json(ROOT/"results"/"gates"/f"{s.label}-{name}-s{seed}.json", run_record("gates", s.label, r["model"], seed, len(seen), {"share of along first, at the last item": round(sum(x["layers"][-1]["last"] for x in seen)/len(seen), 4)}, data.hash, r["seconds"], row=name, settings=settings, candidates_hash=s.questions.hash, shoppers=seen))
             f = r["metrics"]["full"]
-            print(f"seed {seed}  {row:12s} HR@5 {f['HR@5']:.4f}  HR@20 {f['HR@20']:.4f}  MRR {f['MRR']:.4f}  {r['epochs']} epochs, {r['epoch_seconds'] or 0:.1f} s each, {r['seconds']:.0f} s", flush=True)
+            print(f"seed {seed}  {name:12s} HR@5 {f['HR@5']:.4f}  HR@20 {f['HR@20']:.4f}  MRR {f['MRR']:.4f}  {r['epochs']} epochs, {r['epoch_seconds'] or 0:.1f} s each, {r['seconds']:.0f} s", flush=True)
 
 
 if __name__ == "__main__": main()
