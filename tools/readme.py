@@ -18,7 +18,7 @@ def text(nb):
             elif "text/markdown" in data: out.append(data["text/markdown"].strip())
             elif "image/svg+xml" in data or "image/png" in data: continue
             elif "text/plain" in data: out.append("```\n" + data["text/plain"].rstrip() + "\n```")
-    return "\n\n".join(out) + "\n"
+    return "\n\n".join(out).replace("](tmf.svg)", "](nbs/tmf.svg)") + "\n"
 
 want, file = text(nbformat.read(root/"nbs"/"index.ipynb", 4)), root/"README.md"
 if "--check" in sys.argv:

@@ -178,7 +178,7 @@ def facts(
     return {i: f'picture: {t.colour[i]}, {t.pattern[i]}, {t["style"][i]}; bought by crowd {t.community[i]}' for i in items}
 
 # %% ../../nbs/6_studies/09_cases.ipynb #0023
-NAMES = dict(image='pictures', text='words', graph='graph', behavior='behaviours', amsa='AMSA', cma1='CMA, by pictures', cma2='CMA, by words')
+NAMES = dict(image='pictures', text='words', graph='graph', behavior='behaviours (all are views)', amsa='AMSA', cma1='CMA, by pictures', cma2='CMA, by words')
 
 def page_data(
     dataset:Dataset,
@@ -263,7 +263,7 @@ function render({model, el}) {
 @dataclass(eq=False)
 class CasePage:
     "The page with answers that are known already: shows itself in a notebook and on a site, without a kernel"
-    data:dict[str,Any]    # from `page_data`
+    data:dict[str,Any]=field(repr=False) # from `page_data`
     name:str='cases'      # of its element; one page may have several
 
     def _repr_html_(self)->str:
