@@ -19,7 +19,7 @@ from ..data.schema import Dataset
 from ..data.storefront import Storefront
 from ..llm.tmf import TMF
 
-# %% ../../nbs/6_studies/09_cases.ipynb #0006
+# %% ../../nbs/6_studies/09_cases.ipynb #0009
 PARTS = ('image','text','graph')          # what an item brings, in the order of `TMF.present`
 HIDES = (*PARTS, 'behavior')              # what can be taken away from a case
 
@@ -42,7 +42,7 @@ def without(
         yield tmf
     finally: tmf.present.copy_(present); tmf.prompts = prompts
 
-# %% ../../nbs/6_studies/09_cases.ipynb #0010
+# %% ../../nbs/6_studies/09_cases.ipynb #0013
 def chances(
     tmf:TMF,
     cases:Sequence[Case],      # with equally many candidates
@@ -54,7 +54,7 @@ def chances(
     with without(tmf, hide-{'behavior'}): s = torch.from_numpy(tmf.score(cases))
     return s.softmax(1).numpy()
 
-# %% ../../nbs/6_studies/09_cases.ipynb #0013
+# %% ../../nbs/6_studies/09_cases.ipynb #0016
 def cards(
     history:Sequence[tuple[int,int]], # (item, behaviour), oldest first
 )->list[tuple[int,list[int],list[int]]]: # item, its behaviours, where its events are in the history
@@ -91,7 +91,7 @@ def hangs_on(
             with without(tmf, [m], [i]): out.append((m, i, chances(tmf, [case])[0]))
     return out
 
-# %% ../../nbs/6_studies/09_cases.ipynb #0016
+# %% ../../nbs/6_studies/09_cases.ipynb #0019
 WAYS = {''.join(h[0] for h in w): w for n in range(len(HIDES)+1) for w in itertools.combinations(HIDES, n)}  # 'it' -> image and text are gone
 
 @dataclass(eq=False)
@@ -121,7 +121,7 @@ class Explainer:
             ceiling={w: r(o.score([case])[0]) for w,o in self.oracles.items()}, cheap={n: ranks(np.asarray(m.score([case])[0])) for n,m in self.cheap.items()},
             looks={k: [r(x) for x in m] for k,m in looks(top, case).items()} if top.level>=2 else {}, without=[[k, i, r(p)] for k,i,p in hangs_on(top, case)])
 
-# %% ../../nbs/6_studies/09_cases.ipynb #0019
+# %% ../../nbs/6_studies/09_cases.ipynb #0022
 def figure4(
     shop:Storefront,
 )->list[Story]:   # two
@@ -152,7 +152,7 @@ def typical(
     kinds = [('the first that all get right', f&p&best), (f'the first that the whole model gets right and the {plain} wrong', f&~p), (f'the first that the {plain} gets right and the whole model wrong', ~f&p), ('the first that only the best possible guess gets right', ~f&~p&best), ('the first that nobody gets right', ~f&~p&~best)]
     return [(int(m.argmax()), why) for why,m in kinds if m.any()]
 
-# %% ../../nbs/6_studies/09_cases.ipynb #0022
+# %% ../../nbs/6_studies/09_cases.ipynb #0025
 def thumbnails(
     dataset:Dataset,
     items:Iterable[int],
@@ -177,7 +177,7 @@ def facts(
     t = shop.truth
     return {i: f'picture: {t.colour[i]}, {t.pattern[i]}, {t["style"][i]}; bought by crowd {t.community[i]}' for i in items}
 
-# %% ../../nbs/6_studies/09_cases.ipynb #0023
+# %% ../../nbs/6_studies/09_cases.ipynb #0026
 NAMES = dict(image='pictures', text='words', graph='graph', behavior='behaviours (all are views)', amsa='AMSA', cma1='CMA, by pictures', cma2='CMA, by words')
 
 def page_data(
@@ -194,64 +194,66 @@ def page_data(
     return dict(behaviors=list(dataset.behaviors), hides=[[h, NAMES[h]] for h in HIDES], names=NAMES, rungs=[[r, labels.get(r, r)] for r in all_[0]['rungs']], cheap=list(all_[0]['cheap']),
                 items={str(i): pics[i]|dict(f=known.get(i, '')) for i in items}, groups=[[g, list(cs)] for g,cs in told.items()], live=False)
 
-# %% ../../nbs/6_studies/09_cases.ipynb #0025
+# %% ../../nbs/6_studies/09_cases.ipynb #0028
 STYLE = """
 .tmf-cases{--a:#1f6fb2;--g:#2e7d32;font-size:.9rem;line-height:1.35;max-width:100%}
-.tmf-cases .row{display:flex;flex-wrap:wrap;gap:.5rem .9rem;align-items:end;margin:.6rem 0}
+.tmf-cases .tc-row{display:flex;flex-wrap:wrap;gap:.5rem .9rem;align-items:end;margin:.6rem 0}
 .tmf-cases label{display:flex;flex-direction:column;font-size:.8rem;min-width:0;max-width:100%}
 .tmf-cases select,.tmf-cases button{font:inherit;color:inherit;background:transparent;border:1px solid currentColor;border-radius:.3rem;padding:.25rem .5rem;max-width:100%}
 .tmf-cases select option{color:#111;background:#fff}
 .tmf-cases button[aria-pressed=true]{background:#8d1f1f;color:#fff;border-color:#8d1f1f;text-decoration:line-through}
-.tmf-cases .cards{display:flex;flex-wrap:wrap;gap:.5rem;padding:0;margin:0;list-style:none}
-.tmf-cases .cards li{width:6.6rem;border:1px solid #8886;border-radius:.4rem;padding:.3rem;font-size:.72rem;margin:0}
-.tmf-cases img{width:48px;height:48px;object-fit:contain;background:#fff;border-radius:.2rem;margin:0;display:block}
-.tmf-cases .none{width:48px;height:48px;border:1px dashed currentColor;border-radius:.2rem;font-size:.6rem;display:flex;align-items:center;justify-content:center;text-align:center}
-.tmf-cases .bar{height:.4rem;background:#8883;border-radius:.2rem;overflow:hidden}.tmf-cases .bar i{display:block;height:100%;background:var(--a)}
-.tmf-cases .wide{overflow-x:auto;max-width:100%}
+.tmf-cases .tc-cards{display:flex;flex-wrap:wrap;gap:.5rem;padding:0;margin:0;list-style:none}
+.tmf-cases .tc-cards li{width:6.6rem;border:1px solid #8886;border-radius:.4rem;padding:.3rem;font-size:.72rem;margin:0}
+.tmf-cases img{width:48px;height:48px;object-fit:contain;flex:none;background:#fff;border-radius:.2rem;margin:0;display:block}
+.tmf-cases .tc-none{width:48px;height:48px;flex:none;border:1px dashed currentColor;border-radius:.2rem;font-size:.6rem;display:flex;align-items:center;justify-content:center;text-align:center}
+.tmf-cases .tc-bar{height:.4rem;background:#8883;border-radius:.2rem;overflow:hidden}.tmf-cases .tc-bar i{display:block;height:100%;background:var(--a)}
+.tmf-cases .tc-wide{overflow-x:auto;max-width:100%}
 .tmf-cases table{border-collapse:collapse;font-size:.78rem;width:auto;margin:.3rem 0}
-.tmf-cases th,.tmf-cases td{padding:.2rem .45rem;border:0;border-bottom:1px solid #8884;text-align:right;vertical-align:middle;white-space:nowrap}
-.tmf-cases th:first-child{text-align:left;white-space:normal;min-width:12rem;font-weight:400}
-.tmf-cases th button{border:0;padding:.1rem;display:flex;gap:.5rem;align-items:center;text-align:left}
-.tmf-cases tr.on{outline:2px solid var(--a)}.tmf-cases td.best{font-weight:700;text-decoration:underline}
-.tmf-cases .right{color:#fff;background:var(--g);border-radius:.2rem;padding:0 .3rem;font-size:.68rem}
-.tmf-cases ul.say{margin:.3rem 0;padding-left:1.1rem}
+.tmf-cases th,.tmf-cases td{font-size:.76rem;padding:.2rem .45rem;border:0;border-bottom:1px solid #8884;text-align:right;vertical-align:middle;white-space:nowrap}
+.tmf-cases th:first-child{text-align:left;white-space:normal;min-width:11rem;font-weight:400}
+
+.tmf-cases thead th{white-space:normal;vertical-align:bottom}.tmf-cases thead th:not(:first-child){max-width:5.2rem}.tmf-cases th button{border:0;padding:.1rem;display:flex;gap:.5rem;align-items:center;text-align:left}
+.tmf-cases tr.tc-on{outline:2px solid var(--a)}.tmf-cases td.tc-best{font-weight:700;text-decoration:underline}
+.tmf-cases .tc-right{color:#fff;background:var(--g);border-radius:.2rem;padding:0 .3rem;font-size:.68rem}
+.tmf-cases ul.tc-say{margin:.3rem 0;padding-left:1.1rem}
 .tmf-cases>strong{display:block;margin-top:1rem}.tmf-cases p{margin:.5rem 0}
 """
 
 SCRIPT = r"""
 function render({model, el}) {
-  const D = () => model.get('data'), s = {g: 0, k: 0, hide: new Set(), at: null, map: null};
+  let told = null, read = null;
+  const D = () => { const t = model.get('data'); if (t !== told) { told = t; read = JSON.parse(t); } return read; }, s = {g: 0, k: 0, hide: new Set(), at: null, map: null};
   const h = (tag, attrs = {}, ...kids) => { const e = document.createElement(tag); for (const [k, v] of Object.entries(attrs)) k.startsWith('on') ? e.addEventListener(k.slice(2), v) : e.setAttribute(k, v); e.append(...kids.filter(x => x != null)); return e; };
   const way = () => D().hides.map(x => x[0]).filter(x => s.hide.has(x)).map(x => x[0]).join('');
   const p3 = x => x.toFixed(2), item = i => D().items[String(i)] || {t: 'item ' + i, p: '', f: ''};
-  const pic = (i, gone) => gone || !item(i).p ? h('span', {class: 'none'}, gone ? 'taken away' : 'no picture') : h('img', {src: item(i).p, alt: '', width: 48, height: 48});
+  const pic = (i, gone) => gone || !item(i).p ? h('span', {class: 'tc-none'}, gone ? 'taken away' : 'no picture') : h('img', {src: item(i).p, alt: '', width: 48, height: 48});
   const name = i => s.hide.has('text') ? 'item' : item(i).t;
-  const bar = (x, of) => { const b = h('div', {class: 'bar'}), f = h('i'); f.style.width = Math.round(100 * Math.min(1, x / (of || 1))) + '%'; b.append(f); return b; };
+  const bar = (x, of) => { const b = h('div', {class: 'tc-bar'}), f = h('i'); f.style.width = Math.round(100 * Math.min(1, x / (of || 1))) + '%'; b.append(f); return b; };
   const place = (p, j) => 1 + p.filter(x => x > p[j]).length;
   function draw() {
     const d = D(), cases = d.groups[s.g][1], c = cases[s.k], focus = el.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     el.replaceChildren(); el.classList.add('tmf-cases'); el.dataset.widget = 'cases';
     const pick = (label, names, now, set) => h('label', {}, label, (() => { const m = h('select', {'data-key': label, onchange: e => set(+e.target.value)}); names.forEach((n, k) => { const o = h('option', {value: k}, n); if (k === now) o.selected = true; m.append(o); }); return m; })());
     const go = (g, k) => { Object.assign(s, {g, k, at: null}); const want = D().groups[g][1][k]; if (want && !want.rungs) model.send({ask: [g, k]}); draw(); };
-    el.append(h('div', {class: 'row'}, pick('department', d.groups.map(x => x[0]), s.g, g => go(g, 0)), pick('shopper', cases.map(x => x.label), s.k, k => go(s.g, k))));
+    el.append(h('div', {class: 'tc-row'}, pick('department', d.groups.map(x => x[0]), s.g, g => go(g, 0)), pick('shopper', cases.map(x => x.label), s.k, k => go(s.g, k))));
     if (!c.rungs) { el.append(h('p', {role: 'status'}, 'asking the models …')); return; }
     const R = d.rungs.map(x => x[0]), top = R[R.length - 1], w = way(), P = c.rungs[top][w];
     if (s.at == null) s.at = P.indexOf(Math.max(...P));
     const maps = Object.keys(c.looks); if (!maps.includes(s.map)) s.map = maps[0] || null;
     if (c.note) el.append(h('p', {}, 'Why this one: ' + c.note + '.'));
-    el.append(h('div', {class: 'row', role: 'group', 'aria-label': 'take something away'}, h('span', {}, 'Take away:'), ...d.hides.map(([k, n]) => h('button', {type: 'button', 'data-key': k, 'aria-pressed': s.hide.has(k), onclick: () => { s.hide.has(k) ? s.hide.delete(k) : s.hide.add(k); draw(); }}, n))));
-    el.append(h('div', {class: 'row'}, h('strong', {}, 'What the shopper did'), maps.length ? pick('bars: attention of the marked choice', maps.map(m => d.names[m] || m), maps.indexOf(s.map), k => { s.map = maps[k]; draw(); }) : null));
+    el.append(h('div', {class: 'tc-row', role: 'group', 'aria-label': 'take something away'}, h('span', {}, 'Take away:'), ...d.hides.map(([k, n]) => h('button', {type: 'button', 'data-key': k, 'aria-pressed': s.hide.has(k), onclick: () => { s.hide.has(k) ? s.hide.delete(k) : s.hide.add(k); draw(); }}, n))));
+    el.append(h('div', {class: 'tc-row'}, h('strong', {}, 'What the shopper did'), maps.length ? pick('bars: attention of the marked choice', maps.map(m => d.names[m] || m), maps.indexOf(s.map), k => { s.map = maps[k]; draw(); }) : null));
     const L = s.map ? c.looks[s.map][s.at] : null, most = L ? Math.max(...L.slice(0, -1), .01) : 1;
-    el.append(h('ol', {class: 'cards'}, ...c.history.map(([i, bs], k) => h('li', {title: item(i).f}, pic(i, s.hide.has('image')), h('div', {}, name(i)), h('div', {}, h('em', {}, s.hide.has('behavior') ? d.behaviors[0] : bs.map(b => d.behaviors[b]).join(' → '))), L ? bar(L[k], most) : null, L ? h('div', {}, 'attention ' + p3(L[k])) : null))));
+    el.append(h('ol', {class: 'tc-cards'}, ...c.history.map(([i, bs], k) => h('li', {title: item(i).f}, pic(i, s.hide.has('image')), h('div', {}, name(i)), h('div', {}, h('em', {}, s.hide.has('behavior') ? d.behaviors[0] : bs.map(b => d.behaviors[b]).join(' → '))), L ? bar(L[k], most) : null, L ? h('div', {}, 'attention ' + p3(L[k])) : null))));
     const cols = [...(c.ceiling[w] ? [['best possible', c.ceiling[w], true]] : []), ...d.rungs.map(([r, n]) => [n, c.rungs[r][w], true]), ...Object.entries(c.cheap).map(([n, r]) => [n + ' (place)', r, false])];
     const head = h('tr', {}, h('th', {scope: 'col'}, 'choice'), ...cols.map(x => h('th', {scope: 'col'}, x[0])));
-    const rows = c.candidates.map((i, j) => { const tr = h('tr', {class: j === s.at ? 'on' : ''}, h('th', {scope: 'row'}, h('button', {type: 'button', 'data-key': 'c' + j, 'aria-label': 'explain ' + name(i), onclick: () => { s.at = j; draw(); }}, pic(i, s.hide.has('image')), h('span', {title: item(i).f}, name(i), ' ', j === c.answer ? h('span', {class: 'right'}, 'bought') : null))));
-      for (const [n, v, share] of cols) { const best = share ? v[j] === Math.max(...v) : v[j] === 1; tr.append(h('td', best ? {class: 'best'} : {}, share ? p3(v[j]) : String(v[j]), share ? bar(v[j]) : null)); } return tr; });
-    el.append(h('strong', {}, 'What each would recommend, and how sure it is'), h('div', {class: 'wide', tabindex: 0, role: 'region', 'aria-label': 'choices and models'}, h('table', {}, h('thead', {}, head), h('tbody', {}, ...rows))));
+    const rows = c.candidates.map((i, j) => { const tr = h('tr', {class: j === s.at ? 'tc-on' : ''}, h('th', {scope: 'row'}, h('button', {type: 'button', 'data-key': 'c' + j, 'aria-label': 'explain ' + name(i), onclick: () => { s.at = j; draw(); }}, pic(i, s.hide.has('image')), h('span', {title: item(i).f}, name(i), ' ', j === c.answer ? h('span', {class: 'tc-right'}, 'bought') : null))));
+      for (const [n, v, share] of cols) { const best = share ? v[j] === Math.max(...v) : v[j] === 1; tr.append(h('td', best ? {class: 'tc-best'} : {}, share ? p3(v[j]) : String(v[j]), share ? bar(v[j]) : null)); } return tr; });
+    el.append(h('strong', {}, 'What each would recommend, and how sure it is'), h('div', {class: 'tc-wide', tabindex: 0, role: 'region', 'aria-label': 'choices and models'}, h('table', {}, h('thead', {}, head), h('tbody', {}, ...rows))));
     const all = c.rungs[top][''], j = s.at, say = h('div', {role: 'status'}), label = d.rungs[R.length - 1][1];
     say.append(h('p', {}, h('strong', {}, item(c.candidates[j]).t), ': ' + label + ' gives it ' + p3(all[j]) + ' (place ' + place(all, j) + ' of ' + all.length + ')' + (w ? '; without ' + d.hides.filter(x => s.hide.has(x[0])).map(x => x[1]).join(', ') + ' ' + p3(P[j]) + ' (place ' + place(P, j) + ')' : '') + '. ' + (item(c.candidates[j]).f ? 'What nobody wrote down: ' + item(c.candidates[j]).f + '.' : '')));
     const gone = c.without.map(([k, i, q]) => [k, i, q[j] - all[j]]).sort((a, b) => Math.abs(b[2]) - Math.abs(a[2])).slice(0, 6);
-    if (gone.length) say.append(h('p', {}, 'What this chance hangs on most, one thing taken away at a time:'), h('ul', {class: 'say'}, ...gone.map(([k, i, x]) => h('li', {}, (k === 'card' ? 'what was done with ' : {image: 'the picture of ', text: 'the words of ', graph: 'the graph vector of '}[k]) + (i === c.candidates[j] ? 'the choice itself' : item(i).t) + ': ' + p3(all[j]) + ' → ' + p3(all[j] + x)))));
+    if (gone.length) say.append(h('p', {}, 'What this chance hangs on most, one thing taken away at a time:'), h('ul', {class: 'tc-say'}, ...gone.map(([k, i, x]) => h('li', {}, (k === 'card' ? 'what was done with ' : {image: 'the picture of ', text: 'the words of ', graph: 'the graph vector of '}[k]) + (i === c.candidates[j] ? 'the choice itself' : item(i).t) + ': ' + p3(all[j]) + ' → ' + p3(all[j] + x)))));
     el.append(say);
     if (focus) { const f = [...el.querySelectorAll('[data-key]')].find(x => x.dataset.key === focus); if (f) f.focus(); }
   }
@@ -259,7 +261,7 @@ function render({model, el}) {
 }
 """
 
-# %% ../../nbs/6_studies/09_cases.ipynb #0026
+# %% ../../nbs/6_studies/09_cases.ipynb #0029
 @dataclass(eq=False)
 class CasePage:
     "The page with answers that are known already: shows itself in a notebook and on a site, without a kernel"
@@ -269,7 +271,7 @@ class CasePage:
     def _repr_html_(self)->str:
         text = json.dumps(self.data, separators=(',',':'), ensure_ascii=False).replace('<', '\\u003c')     # no closing tag inside
         if not self.name.isidentifier(): raise DataError(f'field name: {self.name!r} is no plain name')
-        return f'<style>{STYLE}</style><div id="{self.name}"></div><script>(() => {{ {SCRIPT}\nconst data = {text};\nrender({{model: {{get: () => data, on: () => 0, send: () => 0}}, el: document.getElementById("{self.name}")}}); }})();</script>'
+        return f'<style>{STYLE}</style><div id="{self.name}"></div><script>(() => {{ {SCRIPT}\nconst data = {json.dumps(text)};\nrender({{model: {{get: () => data, on: () => 0, send: () => 0}}, el: document.getElementById("{self.name}")}}); }})();</script>'
 
 def live(
     explainer:Explainer,
@@ -280,13 +282,13 @@ def live(
     import anywidget, traitlets
     class Cases(anywidget.AnyWidget):
         _esm, _css = SCRIPT+'\nexport default { render };', STYLE
-        data = traitlets.Dict().tag(sync=True)
+        data = traitlets.Unicode().tag(sync=True)          # JSON
     known = explainer.dataset.log.user_ids
     who = {g: [str(known[c.user]) if c.user>=0 else f'case {k+1}' for k,c in enumerate(cs)] for g,cs in cases.items()}
     told = {g: [dict(label=n) for n in who[g]] for g in cases}; groups = list(cases)
     def tell(w:Any, msg:dict, buffers:Any=None)->None:
         g,k = msg['ask']; told[groups[g]][k] = explainer.ask(cases[groups[g]][k], who[groups[g]][k])
         done = {n: [c for c in cs if 'rungs' in c] for n,cs in told.items()}
-        w.data = page_data(explainer.dataset, done, labels, explainer.shop) | dict(groups=[[n, list(cs)] for n,cs in told.items()], live=True)
+        w.data = json.dumps(page_data(explainer.dataset, done, labels, explainer.shop) | dict(groups=[[n, list(cs)] for n,cs in told.items()], live=True))
     w = Cases(); tell(w, dict(ask=[0,0])); w.on_msg(tell)
     return w
