@@ -173,6 +173,13 @@ class Catalog:
         if self.pictures is None: return np.zeros(len(self), bool)
         return np.array([bool(n) and n in self.pictures for n in self.frame.image])
 
+    @cached_property
+    def hash(self)->str:
+        "Content hash of the table and the picture bytes: what people do with the goods does not change it"
+        return digest(self.frame.astype(str).to_csv(), self._bytes_of_pictures())
+
+    def _bytes_of_pictures(self)->list[bytes]: return [] if self.pictures is None else [_bytes(self.pictures.raw(self.frame.image[i])) for i in np.flatnonzero(self.has_picture)]
+
     def picture(self, i:int): # -> PIL.Image or None
         "The picture of item `i`, or None if it has none"
         if not self.has_picture[i]: return None
@@ -278,9 +285,7 @@ class Dataset:
     @cached_property
     def hash(self)->str:
         "Content hash of tables, events and picture bytes"
-        c = self.catalog
-        pics = [] if c.pictures is None else [_bytes(c.pictures.raw(c.frame.image[i])) for i in np.flatnonzero(c.has_picture)]
-        return digest(c.frame.astype(str).to_csv(), self.log.users, self.log.items, self.log.behaviors, self.log.times, list(self.behaviors), self.target, pics)
+        return digest(self.catalog.frame.astype(str).to_csv(), self.log.users, self.log.items, self.log.behaviors, self.log.times, list(self.behaviors), self.target, self.catalog._bytes_of_pictures())
 
     def __repr__(self):
         n = np.bincount(self.log.behaviors, minlength=len(self.behaviors))

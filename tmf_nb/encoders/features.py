@@ -144,7 +144,7 @@ def encode_items(
             made.extend(digest((own, a)) for a in range(0, n, part))
         width = max(g['image'].shape[1] for g in got)
         return {k:torch.cat([torch.nn.functional.pad(g[k], (0,width-g[k].shape[1])) if k=='image' else g[k] for g in got]) for k in got[0]}
-    key = ('words', dataset.hash, cfg.dim, seed, bool(text_features)) if blind else ('clip', dataset.hash, encoder, cfg.__dict__ if encoder=='small' else None)
+    key = ('words', cat.hash, cfg.dim, seed, bool(text_features)) if blind else ('clip', cat.hash, encoder, cfg.__dict__ if encoder=='small' else None)
     made = []; t = cached(cache, key, make)
     for name_ in made: (Path(cache)/'parts'/f'{name_}.safetensors').unlink(missing_ok=True)
     if not image_features: out |= dict(image=t['image'], has_image=t['has_image'].bool()); out['source']['image'] = name['image']
