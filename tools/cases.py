@@ -1,6 +1,6 @@
 """Single cases of a run of the demo shop, asked in every way, and what their attention is worth: tools/cases.py RUN -> results/cases/.
 
-RUN is the folder of a finished `tmf_nb demo` on a Storefront. For every question of the run it saves who was right with what taken away (a parquet beside the file), how sure the models were, and how well attention and two plain rules foretell what a choice hangs on.
+RUN is the folder of a finished `tmf_nb demo` on a Storefront. For every question of the run it saves who was right with what taken away (a parquet beside the file), how sure the models were, and how well attention and three plain rules foretell what a choice hangs on.
 """
 import argparse
 import time
@@ -30,7 +30,7 @@ def scene(run):
 
 
 def worth(tmf, cases):
-    "For each question with at least four cards: by rank correlation over cards, how well each attention, recency and the strongest behaviour foretell what the choice loses without the card"
+    "For each question with at least four cards: by rank correlation over cards, how well each attention, recency, the number of events and the strongest behaviour foretell how the choice changes without the card"
     import numpy as np
     from scipy.stats import spearmanr
     from tmf_nb.studies.cases import cards, chances, hangs_on, looks
@@ -41,7 +41,7 @@ def worth(tmf, cases):
         p = chances(tmf, [c])[0]
         j = int(p.argmax())
         lost = [np.log(p[j])-np.log(q[j]) for k, _, q in hangs_on(tmf, c, parts=()) if k == "card"]
-        says = {k: m[j, :-1] for k, m in looks(tmf, c).items()} | dict(recency=np.arange(len(shown)), behavior=[max(b)+.01*k for k, (_, b, _) in enumerate(shown)])
+        says = {k: m[j, :-1] for k, m in looks(tmf, c).items()} | dict(recency=np.arange(len(shown)), behavior=[max(b) for _, b, _ in shown], events=[len(b) for _, b, _ in shown])
         out.append({k: round(float(np.nan_to_num(spearmanr(v, np.abs(lost))[0])), 4) for k, v in says.items()} | dict(cards=len(shown), lost=[round(float(x), 3) for x in lost]))
     return out
 

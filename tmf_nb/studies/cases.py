@@ -23,18 +23,23 @@ from ..llm.tmf import TMF
 PARTS = ('image','text','graph')          # what an item brings, in the order of `TMF.present`
 HIDES = (*PARTS, 'behavior')              # what can be taken away from a case
 
+def _some(names:str|Iterable[str], of:tuple[str,...], field:str)->set[str]:
+    names = {names} if isinstance(names, str) else set(names); odd = names-set(of)
+    if odd: raise DataError(f'field {field}: {sorted(odd)[0]!r} is not one of {of}')
+    return names
+
 @contextmanager
 def without(
     tmf:TMF,
-    what:Iterable[str],               # some of `PARTS`
+    what:str|Iterable[str],           # some of `PARTS`
     items:Sequence[int]|None=None,    # of these items only; of all if None
 )->Iterator[TMF]:
-    "Take modalities away from a model inside the block: vectors count as missing, and with the words the names go; `DataError` for another modality"
-    what = set(what); odd = what-set(PARTS)
-    if odd: raise DataError(f'field what: {sorted(odd)[0]!r} is not one of {PARTS}')
-    present, prompts, rows = tmf.present.clone(), tmf.prompts, range(len(tmf.names)) if items is None else items
+    "Take modalities away from a model inside the block: vectors count as missing, and with the words the names go; such blocks may be nested; `DataError` for another modality or item"
+    what = _some(what, PARTS, 'what'); rows = list(range(len(tmf.names)) if items is None else map(int, items)); far = [i for i in rows if not 0<=i<len(tmf.names)]
+    if far: raise DataError(f'field items: {far[0]} is not between 0 and {len(tmf.names)-1}')
+    present, prompts = tmf.present.clone(), tmf.prompts
     try:
-        for m in what: tmf.present[list(rows), PARTS.index(m)] = False
+        for m in what: tmf.present[rows, PARTS.index(m)] = False
         if 'text' in what:
             tmf.prompts = p = copy.copy(prompts); p.names, p._answers = list(p.names), {}
             for i in rows: p.names[i] = 'item'
@@ -49,7 +54,7 @@ def chances(
     hide:Iterable[str]=(),     # some of `HIDES`
 )->np.ndarray:                 # (n, C), rows sum to one
     "How likely the model holds each candidate, by softmax of its scores, with parts taken away"
-    hide = set(hide)
+    hide = _some(hide, HIDES, 'hide')
     if 'behavior' in hide: cases = [replace(c, history=tuple((i,0) for i,_ in c.history)) for c in cases]
     with without(tmf, hide-{'behavior'}): s = torch.from_numpy(tmf.score(cases))
     return s.softmax(1).numpy()
@@ -72,8 +77,9 @@ def looks(
 )->dict[str,np.ndarray]:  # name of the attention -> (C, cards+1): each candidate's attention over the cards, and last to itself
     "Attention maps of one case, heads averaged (Eq. 6 to 8)"
     if tmf.level<2: raise DataError(f'field rung: {tmf.cfg.rung!r} has no attention over items')
-    tmf.eval(); maps = tmf.fuse(tmf.layout([case]), maps=True)[1]; H = len(case.history); own = range(H, H+len(case.candidates))
-    return {k: np.c_[np.stack([m[0,H:,at].sum(1) for _,_,at in cards(case.history)], 1), m[0,own,own]] for k,m in maps.items()}
+    tmf.eval(); seen = tmf.prompts(case, tmf.hardest).case; cut = len(case.history)-len(seen.history)           # events that the prompt had no room for get nothing
+    maps = {k: np.pad(m[0].float().cpu().numpy(), ((cut,0),(cut,0))) for k,m in tmf.fuse(tmf.layout([seen]), maps=True)[1].items()}; H = len(case.history); own = range(H, H+len(case.candidates))
+    return {k: np.c_[np.stack([m[H:,at].sum(1) for _,_,at in cards(case.history)], 1), m[own,own]] for k,m in maps.items()}
 
 def hangs_on(
     tmf:TMF,
@@ -94,18 +100,23 @@ def hangs_on(
 # %% ../../nbs/6_studies/09_cases.ipynb #0019
 WAYS = {''.join(h[0] for h in w): w for n in range(len(HIDES)+1) for w in itertools.combinations(HIDES, n)}  # 'it' -> image and text are gone
 
+def _same_goods(dataset:Dataset, shop:Storefront|None)->None:
+    if shop is not None and list(shop.items.title)!=list(dataset.catalog.frame.title): raise DataError(f'field shop: {shop.name} sells other goods than those of {dataset.name}')
+
 @dataclass(eq=False)
 class Explainer:
     "Asks a ladder of models about single cases"
-    dataset:Dataset
-    rungs:dict[str,TMF]                              # name -> model, the highest last
-    cheap:dict[str,Any]=field(default_factory=dict)  # name -> Scorer, for its ranking
-    shop:Storefront|None=None                        # whose truth is known: adds the ceiling and the facts
+    dataset:Dataset=field(repr=False)
+    rungs:dict[str,TMF]=field(repr=False)                        # name -> model, the highest last
+    cheap:dict[str,Any]=field(default_factory=dict, repr=False)  # name -> Scorer, for its ranking
+    shop:Storefront|None=field(default=None, repr=False)         # whose truth is known: adds the best guess and the facts
 
     def __post_init__(self):
         if not self.rungs: raise DataError('field rungs: it is empty; at least one trained model is needed')
         for n,m in self.rungs.items():
             if m.names!=list(self.dataset.catalog.names): raise DataError(f'field rungs: {n!r} was trained for other items than those of {self.dataset.name}')
+            if m.behaviors!=tuple(self.dataset.behaviors): raise DataError(f'field rungs: {n!r} was trained for the behaviours {m.behaviors}, {self.dataset.name} has {tuple(self.dataset.behaviors)}')
+        _same_goods(self.dataset, self.shop)
         self.oracles = {w: Oracle(self.shop, set(SIGHTS)-set(h)) for w,h in WAYS.items()} if self.shop else {}
 
     def ask(self,
@@ -115,11 +126,13 @@ class Explainer:
     )->dict[str,Any]:      # plain lists and numbers
         "All answers to one case"
         top, r = list(self.rungs.values())[-1], lambda p: [round(float(x), 3) for x in p]
-        ranks = lambda s: [int((s>x).sum())+1 for x in s]
-        return dict(label=label, note=note, history=[[i, b] for i,b,_ in cards(case.history)], candidates=list(case.candidates), answer=case.answer,
+        ranks, best = lambda s: [int((s>x).sum())+1 for x in s], {}
+        try: best = {w: r(o.score([case])[0]) for w,o in self.oracles.items()}
+        except DataError as e: note = '; '.join(x for x in (note, f'no best guess: {e}') if x)
+        return dict(label=label, note=note, history=[[int(i), [int(x) for x in b]] for i,b,_ in cards(case.history)], candidates=[int(i) for i in case.candidates], answer=int(case.answer),
             rungs={n: {w: r(chances(m, [case], h)[0]) for w,h in WAYS.items()} for n,m in self.rungs.items()},
-            ceiling={w: r(o.score([case])[0]) for w,o in self.oracles.items()}, cheap={n: ranks(np.asarray(m.score([case])[0])) for n,m in self.cheap.items()},
-            looks={k: [r(x) for x in m] for k,m in looks(top, case).items()} if top.level>=2 else {}, without=[[k, i, r(p)] for k,i,p in hangs_on(top, case)])
+            ceiling=best, cheap={n: ranks(np.asarray(m.score([case])[0])) for n,m in self.cheap.items()},
+            looks={k: [r(x) for x in m] for k,m in looks(top, case).items()} if top.level>=2 else {}, without=[[k, int(i), r(p)] for k,i,p in hangs_on(top, case)])
 
 # %% ../../nbs/6_studies/09_cases.ipynb #0022
 def figure4(
@@ -149,7 +162,8 @@ def typical(
 )->list[tuple[int,str]]:         # case number, why it is shown
     "The first case of each kind, by a rule that looks at who was right and at nothing else"
     f, p = np.asarray(right[full], bool), np.asarray(right[plain], bool); best = np.asarray(best, bool)
-    kinds = [('the first that all get right', f&p&best), (f'the first that the whole model gets right and the {plain} wrong', f&~p), (f'the first that the {plain} gets right and the whole model wrong', ~f&p), ('the first that only the best possible guess gets right', ~f&~p&best), ('the first that nobody gets right', ~f&~p&~best)]
+    kinds = [(f'the first that the whole model, the {plain} and the best guess get right', f&p&best), (f'the first that the whole model gets right and the {plain} wrong', f&~p), (f'the first that the {plain} gets right and the whole model wrong', ~f&p),
+             (f'the first that the best guess gets right, the whole model and the {plain} wrong', ~f&~p&best), ('the first that all three get wrong', ~f&~p&~best)]
     return [(int(m.argmax()), why) for why,m in kinds if m.any()]
 
 # %% ../../nbs/6_studies/09_cases.ipynb #0025
@@ -169,7 +183,7 @@ def thumbnails(
     return out
 
 def facts(
-    shop:Storefront|None,
+    shop:Storefront|None,      # with the goods that are asked about
     items:Iterable[int],
 )->dict[int,str]:   # item -> what nobody wrote down
     "What only the picture and only the graph tell of items of a shop whose truth is known"
@@ -178,7 +192,7 @@ def facts(
     return {i: f'picture: {t.colour[i]}, {t.pattern[i]}, {t["style"][i]}; bought by crowd {t.community[i]}' for i in items}
 
 # %% ../../nbs/6_studies/09_cases.ipynb #0026
-NAMES = dict(image='pictures', text='words', graph='graph', behavior='behaviours (all are views)', amsa='AMSA', cma1='CMA, by pictures', cma2='CMA, by words')
+NAMES = dict(image='pictures', text='words', graph='graph', behavior='behaviours', amsa='AMSA', cma1='CMA, by pictures', cma2='CMA, by words')
 
 def page_data(
     dataset:Dataset,
@@ -187,21 +201,21 @@ def page_data(
     shop:Storefront|None=None,
 )->dict[str,Any]:
     "What the page needs: answers, names and pictures; `DataError` without a case"
-    all_ = [c for g in told.values() for c in g]
+    told = {g: list(cs) for g,cs in told.items() if len(cs)}; all_ = [c for g in told.values() for c in g]; _same_goods(dataset, shop)
     if not all_: raise DataError('field told: no case to show')
     items = sorted({i for c in all_ for i in (*[h[0] for h in c['history']], *c['candidates'])})
     known, pics = facts(shop, items), thumbnails(dataset, items)
-    return dict(behaviors=list(dataset.behaviors), hides=[[h, NAMES[h]] for h in HIDES], names=NAMES, rungs=[[r, labels.get(r, r)] for r in all_[0]['rungs']], cheap=list(all_[0]['cheap']),
-                items={str(i): pics[i]|dict(f=known.get(i, '')) for i in items}, groups=[[g, list(cs)] for g,cs in told.items()], live=False)
+    return dict(behaviors=list(dataset.behaviors), hides=[[h, NAMES[h]+f' (each becomes {dataset.behaviors[0]!r})'*(h=='behavior')] for h in HIDES], names=NAMES, rungs=[[r, labels.get(r, r)] for r in all_[0]['rungs']], cheap=list(all_[0]['cheap']),
+                items={str(i): pics[i]|dict(f=known.get(i, '')) for i in items}, groups=[[g, cs] for g,cs in told.items()], live=False)
 
 # %% ../../nbs/6_studies/09_cases.ipynb #0028
 STYLE = """
-.tmf-cases{--a:#1f6fb2;--g:#2e7d32;font-size:.9rem;line-height:1.35;max-width:100%}
+.tmf-cases{--a:#3584c9;--g:#2e7d32;font-size:.9rem;line-height:1.35;max-width:100%}
 .tmf-cases .tc-row{display:flex;flex-wrap:wrap;gap:.5rem .9rem;align-items:end;margin:.6rem 0}
 .tmf-cases label{display:flex;flex-direction:column;font-size:.8rem;min-width:0;max-width:100%}
 .tmf-cases select,.tmf-cases button{font:inherit;color:inherit;background:transparent;border:1px solid currentColor;border-radius:.3rem;padding:.25rem .5rem;max-width:100%}
 .tmf-cases select option{color:#111;background:#fff}
-.tmf-cases button[aria-pressed=true]{background:#8d1f1f;color:#fff;border-color:#8d1f1f;text-decoration:line-through}
+.tmf-cases .tc-row button[aria-pressed=true]{background:#8d1f1f;color:#fff;border-color:#8d1f1f;text-decoration:line-through}
 .tmf-cases .tc-cards{display:flex;flex-wrap:wrap;gap:.5rem;padding:0;margin:0;list-style:none}
 .tmf-cases .tc-cards li{width:6.6rem;border:1px solid #8886;border-radius:.4rem;padding:.3rem;font-size:.72rem;margin:0}
 .tmf-cases img{width:48px;height:48px;object-fit:contain;flex:none;background:#fff;border-radius:.2rem;margin:0;display:block}
@@ -215,14 +229,17 @@ STYLE = """
 .tmf-cases thead th{white-space:normal;vertical-align:bottom}.tmf-cases thead th:not(:first-child){max-width:5.2rem}.tmf-cases th button{border:0;padding:.1rem;display:flex;gap:.5rem;align-items:center;text-align:left}
 .tmf-cases tr.tc-on{outline:2px solid var(--a)}.tmf-cases td.tc-best{font-weight:700;text-decoration:underline}
 .tmf-cases .tc-right{color:#fff;background:var(--g);border-radius:.2rem;padding:0 .3rem;font-size:.68rem}
+.tmf-cases summary{font-size:.68rem;cursor:pointer}.tmf-cases tbody th,.tmf-cases thead th:first-child{position:sticky;left:0;background:var(--tc-back,Canvas);z-index:1}
 .tmf-cases ul.tc-say{margin:.3rem 0;padding-left:1.1rem}
-.tmf-cases>strong{display:block;margin-top:1rem}.tmf-cases p{margin:.5rem 0}
+.tmf-cases>div>strong{display:block;margin-top:1rem}.tmf-cases p{margin:.5rem 0}
 """
 
 SCRIPT = r"""
 function render({model, el}) {
   let told = null, read = null;
   const D = () => { const t = model.get('data'); if (t !== told) { told = t; read = JSON.parse(t); } return read; }, s = {g: 0, k: 0, hide: new Set(), at: null, map: null};
+  el.classList.add('tmf-cases'); el.dataset.widget = 'cases';
+  const main = document.createElement('div'), say = document.createElement('div'); say.setAttribute('role', 'status'); el.replaceChildren(main, say);
   const h = (tag, attrs = {}, ...kids) => { const e = document.createElement(tag); for (const [k, v] of Object.entries(attrs)) k.startsWith('on') ? e.addEventListener(k.slice(2), v) : e.setAttribute(k, v); e.append(...kids.filter(x => x != null)); return e; };
   const way = () => D().hides.map(x => x[0]).filter(x => s.hide.has(x)).map(x => x[0]).join('');
   const p3 = x => x.toFixed(2), item = i => D().items[String(i)] || {t: 'item ' + i, p: '', f: ''};
@@ -232,29 +249,32 @@ function render({model, el}) {
   const place = (p, j) => 1 + p.filter(x => x > p[j]).length;
   function draw() {
     const d = D(), cases = d.groups[s.g][1], c = cases[s.k], focus = el.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    el.replaceChildren(); el.classList.add('tmf-cases'); el.dataset.widget = 'cases';
+    const far = main.querySelector('.tc-wide')?.scrollLeft || 0;
+    let up = el; while (up && /^(|rgba\(0, 0, 0, 0\)|transparent)$/.test(getComputedStyle(up).backgroundColor)) up = up.parentElement;
+    if (up) el.style.setProperty('--tc-back', getComputedStyle(up).backgroundColor);
+    main.replaceChildren();
     const pick = (label, names, now, set) => h('label', {}, label, (() => { const m = h('select', {'data-key': label, onchange: e => set(+e.target.value)}); names.forEach((n, k) => { const o = h('option', {value: k}, n); if (k === now) o.selected = true; m.append(o); }); return m; })());
     const go = (g, k) => { Object.assign(s, {g, k, at: null}); const want = D().groups[g][1][k]; if (want && !want.rungs) model.send({ask: [g, k]}); draw(); };
-    el.append(h('div', {class: 'tc-row'}, pick('department', d.groups.map(x => x[0]), s.g, g => go(g, 0)), pick('shopper', cases.map(x => x.label), s.k, k => go(s.g, k))));
-    if (!c.rungs) { el.append(h('p', {role: 'status'}, 'asking the models …')); return; }
+    main.append(h('div', {class: 'tc-row'}, pick('group', d.groups.map(x => x[0]), s.g, g => go(g, 0)), pick('shopper', cases.map(x => x.label), s.k, k => go(s.g, k))));
+    if (!c.rungs) { say.replaceChildren(h('p', {}, c.note || 'asking the models …')); return; }
     const R = d.rungs.map(x => x[0]), top = R[R.length - 1], w = way(), P = c.rungs[top][w];
     if (s.at == null) s.at = P.indexOf(Math.max(...P));
     const maps = Object.keys(c.looks); if (!maps.includes(s.map)) s.map = maps[0] || null;
     if (c.note) el.append(h('p', {}, 'Why this one: ' + c.note + '.'));
-    el.append(h('div', {class: 'tc-row', role: 'group', 'aria-label': 'take something away'}, h('span', {}, 'Take away:'), ...d.hides.map(([k, n]) => h('button', {type: 'button', 'data-key': k, 'aria-pressed': s.hide.has(k), onclick: () => { s.hide.has(k) ? s.hide.delete(k) : s.hide.add(k); draw(); }}, n))));
-    el.append(h('div', {class: 'tc-row'}, h('strong', {}, 'What the shopper did'), maps.length ? pick('bars: attention of the marked choice', maps.map(m => d.names[m] || m), maps.indexOf(s.map), k => { s.map = maps[k]; draw(); }) : null));
-    const L = s.map ? c.looks[s.map][s.at] : null, most = L ? Math.max(...L.slice(0, -1), .01) : 1;
-    el.append(h('ol', {class: 'tc-cards'}, ...c.history.map(([i, bs], k) => h('li', {title: item(i).f}, pic(i, s.hide.has('image')), h('div', {}, name(i)), h('div', {}, h('em', {}, s.hide.has('behavior') ? d.behaviors[0] : bs.map(b => d.behaviors[b]).join(' → '))), L ? bar(L[k], most) : null, L ? h('div', {}, 'attention ' + p3(L[k])) : null))));
-    const cols = [...(c.ceiling[w] ? [['best possible', c.ceiling[w], true]] : []), ...d.rungs.map(([r, n]) => [n, c.rungs[r][w], true]), ...Object.entries(c.cheap).map(([n, r]) => [n + ' (place)', r, false])];
+    main.append(h('div', {class: 'tc-row', role: 'group', 'aria-label': 'take something away'}, h('span', {}, 'Take away:'), ...d.hides.map(([k, n]) => h('button', {type: 'button', 'data-key': k, 'aria-pressed': s.hide.has(k), onclick: () => { s.hide.has(k) ? s.hide.delete(k) : s.hide.add(k); draw(); }}, n))));
+    main.append(h('div', {class: 'tc-row'}, h('strong', {}, 'What the shopper did'), w ? h('span', {}, '(attention is shown when nothing is taken away)') : maps.length ? pick('bars: attention of the marked choice', maps.map(m => d.names[m] || m), maps.indexOf(s.map), k => { s.map = maps[k]; draw(); }) : null));
+    const L = s.map && !w ? c.looks[s.map][s.at] : null, most = L ? Math.max(...L.slice(0, -1), .01) : 1;
+    main.append(h('ol', {class: 'tc-cards'}, ...c.history.map(([i, bs], k) => h('li', {}, pic(i, s.hide.has('image')), h('div', {}, name(i)), h('div', {}, h('em', {}, s.hide.has('behavior') ? d.behaviors[0] : bs.map(b => d.behaviors[b]).join(' → '))), L ? bar(L[k], most) : null, L ? h('div', {}, 'attention ' + p3(L[k])) : null, item(i).f ? h('details', {}, h('summary', {}, 'unwritten'), item(i).f) : null))));
+    const cols = [...(c.ceiling[w] ? [['best guess', c.ceiling[w], true]] : []), ...d.rungs.map(([r, n]) => [n, c.rungs[r][w], true]), ...Object.entries(c.cheap).map(([n, r]) => [n + (w ? ' (place, nothing gone)' : ' (place)'), r, false])];
     const head = h('tr', {}, h('th', {scope: 'col'}, 'choice'), ...cols.map(x => h('th', {scope: 'col'}, x[0])));
-    const rows = c.candidates.map((i, j) => { const tr = h('tr', {class: j === s.at ? 'tc-on' : ''}, h('th', {scope: 'row'}, h('button', {type: 'button', 'data-key': 'c' + j, 'aria-label': 'explain ' + name(i), onclick: () => { s.at = j; draw(); }}, pic(i, s.hide.has('image')), h('span', {title: item(i).f}, name(i), ' ', j === c.answer ? h('span', {class: 'tc-right'}, 'bought') : null))));
+    const rows = c.candidates.map((i, j) => { const tr = h('tr', {class: j === s.at ? 'tc-on' : ''}, h('th', {scope: 'row'}, h('button', {type: 'button', 'data-key': 'c' + j, 'aria-pressed': j === s.at, onclick: () => { s.at = j; draw(); }}, pic(i, s.hide.has('image')), h('span', {}, (s.hide.has('text') ? (j + 1) + '. ' : '') + name(i), ' ', j === c.answer ? h('span', {class: 'tc-right'}, 'bought') : null))));
       for (const [n, v, share] of cols) { const best = share ? v[j] === Math.max(...v) : v[j] === 1; tr.append(h('td', best ? {class: 'tc-best'} : {}, share ? p3(v[j]) : String(v[j]), share ? bar(v[j]) : null)); } return tr; });
-    el.append(h('strong', {}, 'What each would recommend, and how sure it is'), h('div', {class: 'tc-wide', tabindex: 0, role: 'region', 'aria-label': 'choices and models'}, h('table', {}, h('thead', {}, head), h('tbody', {}, ...rows))));
-    const all = c.rungs[top][''], j = s.at, say = h('div', {role: 'status'}), label = d.rungs[R.length - 1][1];
-    say.append(h('p', {}, h('strong', {}, item(c.candidates[j]).t), ': ' + label + ' gives it ' + p3(all[j]) + ' (place ' + place(all, j) + ' of ' + all.length + ')' + (w ? '; without ' + d.hides.filter(x => s.hide.has(x[0])).map(x => x[1]).join(', ') + ' ' + p3(P[j]) + ' (place ' + place(P, j) + ')' : '') + '. ' + (item(c.candidates[j]).f ? 'What nobody wrote down: ' + item(c.candidates[j]).f + '.' : '')));
-    const gone = c.without.map(([k, i, q]) => [k, i, q[j] - all[j]]).sort((a, b) => Math.abs(b[2]) - Math.abs(a[2])).slice(0, 6);
-    if (gone.length) say.append(h('p', {}, 'What this chance hangs on most, one thing taken away at a time:'), h('ul', {class: 'tc-say'}, ...gone.map(([k, i, x]) => h('li', {}, (k === 'card' ? 'what was done with ' : {image: 'the picture of ', text: 'the words of ', graph: 'the graph vector of '}[k]) + (i === c.candidates[j] ? 'the choice itself' : item(i).t) + ': ' + p3(all[j]) + ' → ' + p3(all[j] + x)))));
-    el.append(say);
+    main.append(h('strong', {}, 'What each would recommend, and how sure it is'), h('div', {class: 'tc-wide', tabindex: 0, role: 'region', 'aria-label': 'choices and models'}, h('table', {}, h('thead', {}, head), h('tbody', {}, ...rows))));
+    const all = c.rungs[top][''], j = s.at, label = d.rungs[R.length - 1][1];
+    say.replaceChildren(h('p', {}, h('strong', {}, item(c.candidates[j]).t), ': ' + label + ' gives it ' + p3(all[j]) + ' (place ' + place(all, j) + ' of ' + all.length + ')' + (w ? '; without ' + d.hides.filter(x => s.hide.has(x[0])).map(x => x[1]).join(', ') + ' ' + p3(P[j]) + ' (place ' + place(P, j) + ')' : '') + '. ' + (item(c.candidates[j]).f ? 'What nobody wrote down: ' + item(c.candidates[j]).f + '.' : '')));
+    const gone = c.without.map(([k, i, q], n) => [k, i, q[j] - all[j], n]).sort((a, b) => Math.abs(b[2]) - Math.abs(a[2])).slice(0, 6);
+    if (gone.length) say.append(h('p', {}, 'What this chance hangs on most, one thing taken away at a time:'), h('ul', {class: 'tc-say'}, ...gone.map(([k, i, x, n]) => h('li', {}, (k === 'card' ? 'card ' + (n + 1) + ', what was done with ' : {image: 'the picture of ', text: 'the words of ', graph: 'the graph vector of '}[k]) + (i === c.candidates[j] ? 'the choice itself' : item(i).t) + ': ' + p3(all[j]) + ' → ' + p3(all[j] + x)))));
+    const wide = main.querySelector('.tc-wide'); if (wide) wide.scrollLeft = far;
     if (focus) { const f = [...el.querySelectorAll('[data-key]')].find(x => x.dataset.key === focus); if (f) f.focus(); }
   }
   model.on('change:data', draw); draw();
@@ -266,12 +286,10 @@ function render({model, el}) {
 class CasePage:
     "The page with answers that are known already: shows itself in a notebook and on a site, without a kernel"
     data:dict[str,Any]=field(repr=False) # from `page_data`
-    name:str='cases'      # of its element; one page may have several
 
     def _repr_html_(self)->str:
         text = json.dumps(self.data, separators=(',',':'), ensure_ascii=False).replace('<', '\\u003c')     # no closing tag inside
-        if not self.name.isidentifier(): raise DataError(f'field name: {self.name!r} is no plain name')
-        return f'<style>{STYLE}</style><div id="{self.name}"></div><script>(() => {{ {SCRIPT}\nconst data = {json.dumps(text)};\nrender({{model: {{get: () => data, on: () => 0, send: () => 0}}, el: document.getElementById("{self.name}")}}); }})();</script>'
+        return f'<style>{STYLE}</style><div></div><script>(() => {{ const el = document.currentScript.previousElementSibling;\n{SCRIPT}\nconst data = {json.dumps(text)};\nrender({{model: {{get: () => data, on: () => 0, send: () => 0}}, el}}); }})();</script>'
 
 def live(
     explainer:Explainer,
@@ -283,11 +301,14 @@ def live(
     class Cases(anywidget.AnyWidget):
         _esm, _css = SCRIPT+'\nexport default { render };', STYLE
         data = traitlets.Unicode().tag(sync=True)          # JSON
-    known = explainer.dataset.log.user_ids
+    cases = {g: list(cs) for g,cs in cases.items() if len(cs)}; known = explainer.dataset.log.user_ids
+    if not cases: raise DataError('field cases: no shopper to show')
     who = {g: [str(known[c.user]) if c.user>=0 else f'case {k+1}' for k,c in enumerate(cs)] for g,cs in cases.items()}
     told = {g: [dict(label=n) for n in who[g]] for g in cases}; groups = list(cases)
     def tell(w:Any, msg:dict, buffers:Any=None)->None:
-        g,k = msg['ask']; told[groups[g]][k] = explainer.ask(cases[groups[g]][k], who[groups[g]][k])
+        g,k = msg['ask']; name = who[groups[g]][k]
+        try: told[groups[g]][k] = explainer.ask(cases[groups[g]][k], name)
+        except Exception as e: told[groups[g]][k] = dict(label=name, note=f'this shopper cannot be asked about: {e}')
         done = {n: [c for c in cs if 'rungs' in c] for n,cs in told.items()}
         w.data = json.dumps(page_data(explainer.dataset, done, labels, explainer.shop) | dict(groups=[[n, list(cs)] for n,cs in told.items()], live=True))
     w = Cases(); tell(w, dict(ask=[0,0])); w.on_msg(tell)
