@@ -43,6 +43,7 @@ FAULTS = {
     "widget-throws": (WIDGET.format("this.after('!'); null.x"), "error: TypeError"),
     "widget-nonsense": (WIDGET.format("this.after(' '+undefined)"), "widget shows nonsense"),
     "contrast": ('<p style="color: #bbb; background: #fff">pale</p>', "axe, light: color-contrast"),
+    "code-colour": ('<pre class="sourceCode"><code><span class="line">a <span class="st" style="color: #bbb; background: #fff">pale</span></span></code></pre>', "axe, light: color-contrast"),
     "unnamed": ('<input type="text">', "axe, light: label"),
     "twice": ('<p id="here">again</p>', 'id "here" 2 times'),
     "heavy": ("<!--" + "x"*3_100_000 + "-->", "weighs 3.1 MB"),
@@ -79,7 +80,7 @@ def test_nothing_is_said_of_a_page_without_fault(found):
 @there
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_fault_is_found(found, name):
-    if name in ("contrast", "unnamed") and not browse.axe(): pytest.skip("axe-core is not installed")
+    if name in ("contrast", "code-colour", "unnamed") and not browse.axe(): pytest.skip("axe-core is not installed")
     assert any(FAULTS[name][1] in b for b in found[0][f"{name}.html"]), found[0][f"{name}.html"]
 
 
@@ -106,3 +107,19 @@ def test_a_figure_is_described_by_its_caption_else_by_what_was_said_before():
     assert docs.describe('#| fig-cap: "It falls."\n'+plot, "Other.", "Head") == "Figure. It falls. Written on it: across: step; shown: loss."
     assert docs.describe("f()", "## Head\n\nOne. Two *three* `x_i`. Four.", "Head") == "Figure. Two three x_i. Four."
     assert docs.describe("f()", "", "Head") == "Figure. Head."
+
+
+def test_every_chapter_says_how_it_is_run():
+    root = docs.root
+    for file in sorted((root/"nbs").glob("[0-9]*/*.ipynb")):
+        c = docs.chapter(file)
+        text = docs.note(c)
+        assert c.title and c.question.strip() and "make lab" in text and f".venv/bin/nbdev_test --path {file.relative_to(root).as_posix()}<" in text, file
+        if c.module: assert (root/(c.module.replace(".", "/")+".py")).exists() and f'href="../reference.html#{c.module}"' in text, file
+
+
+def test_every_public_name_is_defined_where_the_reference_looks():
+    for file in sorted((docs.root/"nbs").glob("[0-9]*/*.ipynb")):
+        if not (c := docs.chapter(file)).module: continue
+        have = {n for n, node, _ in docs.definitions((docs.root/(c.module.replace(".", "/")+".py")).read_text(encoding="utf-8")) if node}
+        assert not (lost := set(docs.public(c.module)) - have), (file, lost)

@@ -164,6 +164,7 @@ const H = window.__browse = {seen, pause, frame, $$, name};
 H.facts = () => ({
     ids: $$('[id]').map(e => e.id), links: [...new Set($$('a[href]').filter(a => !a.getAttribute('href').startsWith('javascript:')).map(a => a.href))],
     title: document.title, h1: $$('h1').map(e => e.textContent.trim()),
+    before: ($$('.nav-page-previous a')[0] || {}).href, after: ($$('.nav-page-next a')[0] || {}).href, sidebar: $$('#quarto-sidebar a.sidebar-link[href]').map(a => a.href.split('#')[0]),
 });
 
 H.drawn = async () => {
@@ -213,9 +214,9 @@ H.operate = async () => {
     for (const d of $$('main details')) { const s = d.querySelector('summary'), was = d.open; if (!s) { bad.push('details without a summary'); continue; } s.click(); if (d.open === was) bad.push('details does not react: ' + name(s)); s.click(); did('details'); }
     for (const t of $$('#quarto-sidebar .sidebar-item-toggle')) {
         const box = document.querySelector(t.dataset.bsTarget), was = box.classList.contains('show');
-        t.click(); for (let k = 0; k < 60 && (box.classList.contains('collapsing') || box.classList.contains('show') === was); k++) await pause(20);
+        t.click(); for (let k = 0; k < 200 && (box.classList.contains('collapsing') || box.classList.contains('show') === was); k++) await pause(20);
         if (box.classList.contains('show') === was) bad.push('section of the sidebar does not react: ' + name(t));
-        t.click(); for (let k = 0; k < 60 && (box.classList.contains('collapsing') || box.classList.contains('show') !== was); k++) await pause(20);
+        t.click(); for (let k = 0; k < 200 && (box.classList.contains('collapsing') || box.classList.contains('show') !== was); k++) await pause(20);
         did('section'); if (!['/', '/index.html'].includes(location.pathname)) break;
     }
     for (const a of $$('#TOC a[href^="#"]').slice(0, 3)) { a.click(); if (decodeURIComponent(location.hash) !== decodeURIComponent(a.hash)) bad.push('contents do not lead to ' + a.hash); did('contents'); }
@@ -257,7 +258,7 @@ H.search = async (words, here) => {
     if (!box) { const open = document.querySelector('.aa-DetachedSearchButton'); if (!open) return 'no search box'; open.click(); await pause(300); }
     const i = box || document.querySelector('.aa-Input'); if (!i) return 'no search box';
     i.focus(); i.value = words; fire(i, 'input', 'keyup');
-    for (let k = 0; k < 120; k++) { await pause(50); const hits = $$('.smalldocs-search-results a[href], .aa-Panel a[href]').filter(seen).map(a => new URL(a.href).pathname); if (hits.length) { i.value = ''; fire(i, 'input', 'keyup'); i.blur(); return hits.some(h => here.includes(h)) ? '' : `search for "${words}" does not find the page: ${hits.slice(0, 3)}`; } }
+    for (let k = 0; k < 300; k++) { await pause(50); const hits = $$('.smalldocs-search-results a[href], .aa-Panel a[href]').filter(seen).map(a => new URL(a.href).pathname); if (hits.length) { i.value = ''; fire(i, 'input', 'keyup'); i.blur(); return hits.some(h => here.includes(h)) ? '' : `search for "${words}" does not find the page: ${hits.slice(0, 3)}`; } }
     return `search for "${words}" finds nothing`;
 };
 
@@ -274,11 +275,11 @@ H.drawer = async () => {
 H.axe = async only => {
     const told = r => r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical').map(v => `${v.id} (${v.impact}, ${v.nodes.length}): ${v.help}: ` + v.nodes.slice(0, 3).map(n => n.target.join(' ') + ' ' + n.html.slice(0, 90) + (v.id === 'color-contrast' ? ' ' + n.any.map(a => `${a.data.fgColor} on ${a.data.bgColor} ${a.data.contrastRatio}`).join() : '')).join(' | '));
     const all = {resultTypes: ['violations'], elementRef: false}, rules = r => ({...all, runOnly: {type: 'rule', values: r}});
-    const bad = told(await axe.run({exclude: [['pre.sourceCode code']]}, only ? rules(only) : all));
-    const kinds = {};                                  // thousands of words of code have a dozen colours: one of each is enough
-    $$('pre.sourceCode code, pre.sourceCode code span[class]:not(.line)').forEach(e => kinds[e.className + (e.tagName === 'CODE')] ||= e);
-    Object.values(kinds).forEach(e => e.dataset.axe = '');
-    if (Object.keys(kinds).length) bad.push(...told(await axe.run({include: [['[data-axe]']]}, rules(['color-contrast']))));
+    const code = $$('pre.sourceCode code'), kinds = {};    // thousands of words of code have a dozen colours: one of each is looked at, in a block of its own
+    $$('pre.sourceCode code span[class]:not(.line)').forEach(e => kinds[e.className] ||= e);
+    if (code.length) { const pre = code[0].closest('pre').cloneNode(), c = code[0].cloneNode(); c.append('x ', ...Object.values(kinds).flatMap(e => [e.cloneNode(true), ' '])); pre.append(c); pre.dataset.sample = ''; code[0].closest('pre').before(pre); await frame(); }
+    const bad = told(await axe.run(code.length ? {exclude: code} : document, only ? rules(only) : all));
+    $$('pre[data-sample]').forEach(e => e.remove());
     return bad;
 };
 })()
@@ -366,7 +367,7 @@ def visit(tab: Tab, home: str, page: str, rules: str | None, shots: Path | None 
 
 
 def dead(folder: Path, home: str, facts: dict) -> dict: # page -> what is wrong
-    "Links within the site whose page or anchor is not there, as the browser saw both"
+    "Links within the site whose page or anchor is not there, as the browser saw both; and previous and next beside the sidebar"
     out = {}
     for page, f in facts.items():
         for link in f["links"]:
@@ -375,6 +376,12 @@ def dead(folder: Path, home: str, facts: dict) -> dict: # page -> what is wrong
             if path.endswith("/") or not path: path += "index.html"
             if not (folder/path).is_file(): out.setdefault(page, []).append(f"dead link: {path}")
             elif anchor and path in facts and anchor not in facts[path]["ids"] and anchor != "top": out.setdefault(page, []).append(f"dead link: {path}#{anchor}")
+        order = list(dict.fromkeys(f["sidebar"]))      # previous and next follow the sidebar
+        if home+page in order:
+            k = order.index(home+page)
+            for way, want in (("before", order[k-1] if k else None), ("after", order[k+1] if k+1 < len(order) else None)):
+                if f.get(way) != want: out.setdefault(page, []).append(f"the page {way} it is {f.get(way)}, in the sidebar {want}")
+        elif order: out.setdefault(page, []).append("is not in the sidebar")
     return out
 
 

@@ -269,7 +269,7 @@ def main():
         dress()
     else:
         r = subprocess.run([Path(sys.executable).parent/"smalldocs", "render"], cwd=proc, capture_output=True, text=True)
-        if told := [l for l in (r.stdout+r.stderr).splitlines() if r.returncode or "warning" in l and "output-file is not read" not in l]: print(*told, sep="\n")
+        if told := [l for l in (r.stdout+r.stderr).splitlines() if r.returncode or "warning" in l and not re.search(r"output-file is not read|format\.html\.(grid|html-math-method) is ignored", l)]: print(*told, sep="\n")
         if r.returncode: sys.exit(1)
         built = proc/"_docs"
         shutil.rmtree(out, ignore_errors=True); shutil.move(built, out)
