@@ -23,7 +23,7 @@ def one(nb):
 t0 = time.time()
 with ThreadPoolExecutor(int(os.environ.get("NB_WORKERS", 2))) as pool: done = list(pool.map(one, books))
 print(f"notebooks: {sum(done)} of {len(books)} in {time.time()-t0:.0f} s", flush=True)
-r = subprocess.run([sys.executable, "-m", "pytest", "-q", "tests"], capture_output=True, text=True)
+r = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rs", "tests"], capture_output=True, text=True)
 print(r.stdout + r.stderr)
 count = lambda word: sum(int(n) for n in re.findall(rf"(\d+) {word}", r.stdout.strip().split("\n")[-1]))
 passed, failed = sum(done) + count("passed"), len(books) - sum(done) + count("failed") + count("error")
