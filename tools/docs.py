@@ -225,6 +225,7 @@ def dress():
 
 def local_plotly(page):
     text = page.read_text(encoding="utf-8")
+    text = re.sub(r'<script[^>]*?src="https://[^"]*mathjax[^"]*"[^>]*></script>', "", text, flags=re.I)       # plotly asks for it, no formula here needs it
     new = re.sub(r'https://cdn\.plot\.ly/plotly[^"\']*\.js', "/".join([".."]*len(page.relative_to(out).parts[:-1]) + ["site_libs/plotly.min.js"]), text)
     if new != text:
         import plotly
