@@ -274,7 +274,7 @@ H.drawer = async () => {
 };
 H.axe = async only => {
     const told = r => r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical').map(v => `${v.id} (${v.impact}, ${v.nodes.length}): ${v.help}: ` + v.nodes.slice(0, 3).map(n => n.target.join(' ') + ' ' + n.html.slice(0, 90) + (v.id === 'color-contrast' ? ' ' + n.any.map(a => `${a.data.fgColor} on ${a.data.bgColor} ${a.data.contrastRatio}`).join() : '')).join(' | '));
-    const all = {resultTypes: ['violations'], elementRef: false}, rules = r => ({...all, runOnly: {type: 'rule', values: r}});
+    const all = {resultTypes: ['violations'], elementRef: false, preload: !only}, rules = r => ({...all, runOnly: {type: 'rule', values: r}});
     const code = $$('pre.sourceCode code'), kinds = {};    // thousands of words of code have a dozen colours: one of each is looked at, in a block of its own
     $$('pre.sourceCode code span[class]:not(.line)').forEach(e => kinds[e.className] ||= e);
     if (code.length) { const pre = code[0].closest('pre').cloneNode(), c = code[0].cloneNode(); c.append('x ', ...Object.values(kinds).flatMap(e => [e.cloneNode(true), ' '])); pre.append(c); pre.dataset.sample = ''; code[0].closest('pre').before(pre); await frame(); }
@@ -346,7 +346,7 @@ def visit(tab: Tab, home: str, page: str, rules: str | None, shots: Path | None 
         here = [urlsplit(url).path] + (["/"] if page == "index.html" else [])
         if why := tab.js(f"__browse.search({json.dumps(re.sub(r'[^0-9A-Za-z ]+', ' ', facts['h1'][0]).strip())}, {json.dumps(here)})"): bad.append(why)
     if why := tab.js("__browse.toggle()"): bad.append(why)
-    elif rules: bad += ["axe, dark: "+f for f in tab.js("__browse.axe(['color-contrast', 'link-in-text-block'])")]
+    elif rules: bad += ["axe, dark: "+f for f in tab.js("__browse.axe(['color-contrast'])")]
     if shots: tab.shot(shots/f"{page.replace('/', '-')}-wide-dark.png", True)
     heard += tab.events
     tab.size(*NARROW)
