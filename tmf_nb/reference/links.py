@@ -132,4 +132,4 @@ def as_table(lines:Iterable[Line], nbs:str|Path, names:dict[str,str], head:str='
     return '\n'.join([f'| {head} | here |', '|:----|:------|', *map(row, lines)])
 
 # %% ../../nbs/8_reference/00_map.ipynb #0020
-SOON = ('6_studies/10_ratings', 'studies.ratings')
+SOON = ()
