@@ -43,8 +43,7 @@ def _defined(body:Iterable[ast.stmt])->dict[str,str]: # name -> where the site c
         if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)):
             patched = any(ast.unparse(d).split('(')[0]=='patch' for d in n.decorator_list) and n.args.args and n.args.args[0].annotation
             owners = [ast.unparse(x) for x in patched.elts] if isinstance(patched, ast.Tuple) else ast.unparse(patched).replace(' ', '').split('|') if patched else ['']
-            one = len(owners)==1 and owners[0].isidentifier()                # the site knows a patched method by its class; where there are several, by its name
-            out |= {f'{o}.{n.name}'.lstrip('.'):f'{o}.{n.name}'.lower() if one else n.name.lower() for o in owners}
+            out |= {k:k.lower() if len(owners)==1 else n.name.lower() for o in owners for k in [f'{o}.{n.name}'.lstrip('.')]}
         elif isinstance(n, ast.ClassDef): out |= {n.name:n.name.lower()} | {f'{n.name}.{k}':v and f'{n.name.lower()}.{v}' for k,v in _defined(n.body).items()}
         elif isinstance(n, (ast.Assign, ast.AnnAssign)):
             for t in getattr(n, 'targets', None) or [n.target]: out |= {x.id:'' for x in ast.walk(t) if isinstance(x, ast.Name)}
