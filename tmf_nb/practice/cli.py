@@ -75,7 +75,7 @@ def demo(a:argparse.Namespace)->None:
     name = a.name or '-'.join(x for x in (Path(cfg.data).name if cfg.data else cfg.preset, *((cfg.backbone.replace('/','_'),) if cfg.backbone!='tiny' else ()), *((f's{cfg.seed}',) if cfg.seed else ()))if x)
     out = Path('runs')/name
     res = run(cfg, out, a.resume)
-    con = Console(); con = con if con.is_terminal else Console(width=150)
+    con = Console(force_jupyter=False); con = con if con.is_terminal else Console(width=150, force_jupyter=False)
     con.print(show(res))
     print(f"{res['seconds']:.0f} s, peak memory {res['peak_mb']:.0f} MB; all numbers in {out}/metrics.json")
     print(f"try: tmf_nb recommend {out} --user {res_user(res, out)}")
