@@ -43,13 +43,16 @@ def parser()->argparse.ArgumentParser:
     t.add_argument('--seconds', type=float, help='budget of each trained model (default: none)')
     t.add_argument('--limit', type=int, help='questions at most')
     t.add_argument('--study', default='encoders', help='folder under --out'); t.add_argument('--out', default='results', help='where records go; what is there is not measured again')
-    e = sub.add_parser('rate', help='let people rate recommendations, on a page of this machine')
-    e.add_argument('sheet', help='a sheet (see `make_sheet`), or the folder of a finished run: its highest rung against its lowest')
-    e.add_argument('--ratings', help='SQLite file that keeps them (default: beside the sheet)'); e.add_argument('--export', metavar='FILE', help='write what was said to a .csv or .parquet, and stop')
-    e.add_argument('--each', type=int, default=50, help='questions of a run that go onto a sheet'); e.add_argument('--port', type=int, default=8765); e.add_argument('--seed', type=int, default=0, help="of every rater's order")
     s = sub.add_parser('storefront', help='write a Storefront as a folder of tables and pictures')
     s.add_argument('--preset', default='demo'); s.add_argument('--seed', type=int, default=0); s.add_argument('--out', required=True)
     s.add_argument('--photos', help='folder with catalog.csv and images.zip: real photographs, simulated behaviour'); s.add_argument('--users', type=int, default=6000, help='shoppers, with --photos')
+    h = sub.add_parser('rate', help='people rate recommendations from 1 to 5, blind, on a page of this machine', formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    h.add_argument('place', help='a folder with sheet.json, or a sheet; the ratings are kept beside it, and a rater goes on where they stopped')
+    h.add_argument('--make', metavar='DATA', help='write the sheet first: a run, e.g. runs/demo, or data as `tmf_nb table` takes it')
+    h.add_argument('--rows', help='comma-separated systems of --make, two or more: rungs of a run, models as in `tmf_nb table` (default: the first and the last rung of a run, else mbht,popularity)')
+    h.add_argument('--questions', type=int, default=100, help='of --make, at most'); h.add_argument('--negatives', type=int, default=10, help='wrong answers a case of --make; a run has its own')
+    h.add_argument('--epochs', type=int, help='of every model that --make trains (default: its own)'); h.add_argument('--seed', type=int, default=0, help='of questions, models and orders of --make')
+    h.add_argument('--port', type=int, default=0, help='of the page; 0: any that is free'); h.add_argument('--export', metavar='FILE', help='write all ratings as .csv or .parquet, show averages and kappa, and stop')
     return p
 
 def _settings(p:argparse.ArgumentParser)->None:
@@ -168,36 +171,55 @@ def table(a:argparse.Namespace)->None:
     print(f'records and the place of every answer: {Path(a.out)/a.study}')
 
 def rate(a:argparse.Namespace)->None:
-    "`tmf_nb rate`: a sheet on a loopback page until Ctrl-C, or what was said as a table"
-    from tmf_nb.studies.ratings import Ratings, read_sheet, serve_ratings
-    path = Path(a.sheet)
-    if path.is_dir(): path = _sheet_of(path, a.each)
-    if not path.is_file(): raise DataError(f'{path}: no such sheet, and no run')
-    sheet, box = read_sheet(path), Ratings(a.ratings or path.with_suffix('.sqlite'))
-    if a.export: return print(f'{len(box.frame(sheet))} ratings in {box.export(sheet, a.export)}')
-    try: web = serve_ratings(sheet, box, a.port, a.seed)
-    except OSError as e: raise DataError(f'field port: {a.port} cannot be used ({e.strerror}); choose another, or 0 for any') from None
-    print(f"{len(sheet['questions'])} questions; open http://127.0.0.1:{web.server_port}/ ; ratings go to {box.path}; stop with Ctrl-C", flush=True)
-    try: web.serve_forever()
-    except KeyboardInterrupt: print(f'{len(box.frame(sheet))} ratings')
-    finally: web.server_close()
+    "`tmf_nb rate`: a page for raters, or what they said"
+    from tmf_nb.studies.ratings import Ratings, read_sheet, server
+    place = Path(a.place); file = place if place.suffix=='.json' else place/'sheet.json'
+    if a.make:
+        if file.exists(): raise DataError(f'{file}: there is a sheet already; go on with it without --make, or choose another place')
+        _sheet(a).save(file); print(f'{file} written')
+    elif not file.exists(): raise DataError(f'{file}: no sheet here; make one with --make DATA')
+    store = Ratings(read_sheet(file), file.with_suffix('.db') if place.suffix=='.json' else place/'ratings.db')
+    if a.export: return _said(store, a.export)
+    with server(store, a.port) as s:
+        print(f'{store.sheet.name}: {len(store.sheet.questions)} questions. Rate at http://127.0.0.1:{s.server_address[1]}/ (this machine only); stop with Ctrl-C, every rating is saved at once', flush=True)
+        try: s.serve_forever()
+        except KeyboardInterrupt: print(f'\nsaved in {store.path}')
 
-def _sheet_of(home:Path, each:int)->Path:
-    "A sheet of a run's highest and lowest rung, made once"
-    from tmf_nb.data.candidates import CandidateSet
-    from tmf_nb.data.core import load_json, save_json
+def _sheet(a:argparse.Namespace)->Any: # -> Sheet
+    "Ask the systems of `tmf_nb rate --make` the same questions"
+    from dataclasses import replace
+    from tmf_nb.data.candidates import CandidateSet, draw, leave_last_out
+    from tmf_nb.data.core import load_json
     from tmf_nb.llm.tmf import RUNGS, TMF
-    from tmf_nb.practice.run import RunCfg, load_data
+    from tmf_nb.practice.run import LABELS as rung_labels, RunCfg, load_data, questions
     from tmf_nb.studies.ratings import make_sheet
-    path = home/'sheet.json'
-    if path.exists(): return path
-    if not (home/'run.json').exists(): raise DataError(f'{home}: no run here (run.json is missing)')
-    have = [r for r in RUNGS if (home/r/'config.json').exists()]
-    if len(have)<2: raise DataError(f'{home}: {len(have)} trained rungs; a blind comparison needs two')
-    cfg = RunCfg(**load_json(home/'run.json')['settings']); ds = load_data(cfg); cases = CandidateSet.load(home/f'candidates-{cfg.ask}.parquet').cases[:each]
-    chosen = {m.name: [int(c.candidates[int(s.argmax())]) for c,s in zip(cases, m.score(cases))] for m in (TMF.from_pretrained(home/r) for r in (have[0], have[-1]))}
-    save_json(path, make_sheet(ds, [('all', c) for c in cases], chosen, home.name))
-    return path
+    from tmf_nb.studies.table2 import LABELS, ROWS, read_any
+    home = Path(a.make); run = (home/'run.json').exists(); have = [r for r in RUNGS if run and (home/r/'config.json').exists()]
+    rows = [r.strip() for r in (a.rows or ','.join((have[0],have[-1]) if len(have)>1 else ['mbht','popularity'])).split(',') if r.strip()]
+    odd = [r for r in rows if r not in (*have, *ROWS)]
+    if odd: raise DataError(f'field rows: {odd[0]!r} is not one of {(*have, *ROWS)}')
+    if len(set(rows))<max(2, len(rows)): raise DataError(f'field rows: two or more different systems are needed, not {",".join(rows)}')
+    if a.questions<1: raise DataError(f'field questions: {a.questions} given; at least 1 has to be rated')
+    if run:
+        cfg = RunCfg(**load_json(home/'run.json')['settings']); ds = load_data(cfg); split = questions(ds, cfg)[0]; asked = CandidateSet.load(home/f'candidates-{cfg.ask}.parquet', ds.hash)
+    else: ds = read_any(a.make); split = leave_last_out(ds); asked = draw(ds, split.test, a.negatives, a.seed, 'rate', limit=a.questions)
+    asked = replace(asked, cases=asked.cases[:a.questions])
+    train = lambda r: ROWS[r](ds, split, a.seed, **({} if a.epochs is None else dict(epochs=a.epochs)))
+    return make_sheet(ds, asked, {rung_labels[r] if r in have else LABELS[r]: TMF.from_pretrained(home/r) if r in have else train(r) for r in rows}, seed=a.seed)
+
+def _said(store:Any, to:str)->None:
+    "Write the ratings and show what can be said of them"
+    from rich.console import Console
+    from rich.table import Table
+    from tmf_nb.studies.ratings import agreement, averages
+    n = store.export(to); f = store.frame(); print(f'{to}: {n} rows')
+    if not f.rating.notna().any(): print('no rating yet'); return
+    k = agreement(f); t = Table(title=f'{store.sheet.name}: averages with 95 % intervals over questions')
+    for c in ('raters','department','system','average','95 %','ratings','skipped',"Fleiss' kappa",'p'): t.add_column(c)
+    for r in averages(f).itertuples():
+        x = next((x for x in k.itertuples() if (x.simulated,x.department,x.system)==(r.simulated,r.department,r.system)), None); known = x is not None and x.kappa==x.kappa
+        t.add_row(f"{r.raters} {'SIMULATED' if r.simulated else 'people'}", r.department, r.system, f'{r.average:.3f}', f'{r.low:.2f} to {r.high:.2f}', str(r.ratings), str(r.skipped), f'{x.kappa:.3f}' if known else '-', f'{x.p:.3f}' if known and x.p==x.p else '-')
+    con = Console(force_jupyter=False); (con if con.is_terminal else Console(width=150, force_jupyter=False)).print(t)
 
 def main(argv:Sequence[str]|None=None)->int: # exit status
     "The program `tmf_nb`; a `DataError` becomes one message and exit status 2"
