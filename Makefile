@@ -52,7 +52,7 @@ browse: $(STAMP) ## every page of the built site in a real browser, if there is 
 	@test -f _docs/index.html || $(BIN)/python tools/docs.py
 	$(BIN)/python tools/browse.py $(ARGS)
 
-results: $(STAMP) ## measure again what results/ holds: the run of the embedded shop, or STUDY=table3, fusion, objectives, scale, yes_no, ccf, llara, mmsr
+results: $(STAMP) ## measure again what results/ holds: the run of the embedded shop, or STUDY=table3, fusion, objectives, scale, yes_no, ccf, llara, mmsr, missing, open
 	$(BIN)/python tools/$(or $(STUDY),results).py $(ARGS)
 
 bench: $(STAMP) ## how fast, in ratios taken in one run: results/bench/
