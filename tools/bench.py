@@ -199,7 +199,7 @@ def decisions(depth, rounds, cases):
 
 
 def encoding(rounds, cases):
-    "Pictures and texts through open_clip: one by one, and as `Encoder` does it; the weights are random, which costs the same"
+    "Pictures and texts through open_clip: one by one, as `Encoder` does it, and in eight bits; the weights are random, which costs the same"
     import open_clip
     import torch
     from torch.nn.functional import normalize
@@ -211,6 +211,7 @@ def encoding(rounds, cases):
     small, arch = SmallCfg(), "ViT-B-32"
     model, _, prepare = open_clip.create_model_and_transforms(arch)
     encoders = dict(small=Encoder(new_clip(small).eval(), open_clip.SimpleTokenizer(context_length=small.context), lambda im: to_float(to_square(im, small.size)), "small"), **{arch: Encoder(model.eval(), open_clip.get_tokenizer(arch), prepare, arch)})
+    rounded = {arch: encoders[arch].eight_bits()}
     texts = [f"{t} ({k})" for k, t in enumerate(catalog.texts)]            # all different: no gain from repeats
 
     @torch.no_grad()
@@ -220,11 +221,14 @@ def encoding(rounds, cases):
     got, found = {}, {}
     for name, e in encoders.items():
         for what in ("pictures", "texts"):
-            base, mine = f"{what}, {name}, one by one", f"{what}, {name}"
-            ways = {base: lambda: got.__setitem__(base, loop(e, what)), mine: lambda: got.__setitem__(mine, e.images(catalog)[0] if what=="pictures" else e.texts(texts))}
+            base, mine, low = f"{what}, {name}, one by one", f"{what}, {name}", f"{what}, {name}, eight bits"
+            several = lambda e: e.images(catalog)[0] if what=="pictures" else e.texts(texts)
+            ways = {base: lambda: got.__setitem__(base, loop(e, what)), mine: lambda: got.__setitem__(mine, several(e))}
+            if name in rounded: ways[low] = lambda: got.__setitem__(low, several(rounded[name]))
             found |= in_turn(ways, rounds, base)
-            worst[mine] = float((got[base]-got[mine]).abs().max())
-    for w, r in found.items(): r |= dict(items_per_second=round(cases/statistics.median(r["seconds"]), 1), **({"largest_difference": worst[w]} if w in worst else {}))
+            worst[mine] = dict(largest_difference=float((got[base]-got[mine]).abs().max()))
+            if name in rounded: worst[low] = dict(smallest_cosine=float((got[base]*got[low]).sum(1).min()))
+    for w, r in found.items(): r |= dict(items_per_second=round(cases/statistics.median(r["seconds"]), 1), **worst.get(w, {}))
     return dict(ways=found, cases=cases), data
 
 

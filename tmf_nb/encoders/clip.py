@@ -9,13 +9,14 @@ __all__ = ['FEW', 'contrast', 'Encoder', 'load_pretrained', 'SmallCfg', 'new_cli
 # %% ../../nbs/2_encoders/00_clip.ipynb #0003
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Sequence
 import numpy as np, torch
 from torch import nn, Tensor
 from torch.nn import functional as F
 from ..data.core import DataError, hub
 from ..data.schema import Catalog
+from .eight_bits import round_towers
 
 # %% ../../nbs/2_encoders/00_clip.ipynb #0006
 def contrast(
@@ -36,6 +37,7 @@ class Encoder:
     tokenizer:Callable        # list of strings -> (n, context) ids
     prepare:Callable          # PIL image -> (3, s, s) float tensor
     name:str                  # says which model this is
+    together:int|None=None    # items that a tower reads at once; all of a batch if None
 
     @torch.no_grad()
     def images(self,
@@ -54,7 +56,7 @@ class Encoder:
             coming = ahead(0)
             for k,at in enumerate(parts):
                 now, coming = coming, ahead(k+1)
-                v = F.normalize(self.model.encode_image(torch.stack([f.result() for f in now])).float(), dim=1)
+                v = self._unit(lambda some: self.model.encode_image(torch.stack([f.result() for f in some])), now)
                 if out is None: out = torch.zeros(len(items), v.shape[1])
                 out[at] = v
                 if tick: tick(len(at))
@@ -74,12 +76,21 @@ class Encoder:
         ids = torch.cat([self.tokenizer(kinds[k:k+1024]) for k in range(0, len(kinds), 1024)])            # the end of a text has the largest id
         length = ids.argmax(1)+1; order = length.argsort(); out = None
         for at in order.split(batch):
-            v = F.normalize(self._words(ids[at], int(length[at].max())).float(), dim=1)
+            v = self._unit(lambda some: self._words(some, int(some.argmax(1).max())+1), ids[at])
             if out is None: out = torch.zeros(len(kinds), v.shape[1])
             out[at] = v
             if tick: tick(len(at))
         if tick: tick(len(texts)-len(kinds))
         return out[[row[t] for t in texts]]
+
+    def eight_bits(self)->'Encoder':
+        "A copy whose transformer blocks multiply eight-bit integers; `DataError` on another device than the processor, or for a tower that is not open_clip's own"
+        return replace(self, model=round_towers(self.model), name=f'{self.name}, eight bits', together=8)
+
+    def _unit(self, read:Callable, batch:Sequence)->Tensor: # (n, d)
+        "Read a batch in parts, and give every vector length 1"
+        n = self.together or len(batch)
+        return F.normalize(torch.cat([read(batch[k:k+n]) for k in range(0, len(batch), n)]).float(), dim=1)
 
     def _words(self, ids:Tensor, length:int)->Tensor:
         "A text tower that reads from left to right, and is read where the text ends, need not read the padding after it"
@@ -87,7 +98,7 @@ class Encoder:
         if seen is None or not isinstance(getattr(m, 'positional_embedding', None), Tensor) or getattr(m, 'text_pool_type', '')!='argmax' or not torch.isinf(seen[:-1,1:].diagonal()).all(): return m.encode_text(ids)
         return torch.func.functional_call(m, dict(positional_embedding=m.positional_embedding[:length], attn_mask=seen[:length,:length]), (None, ids[:,:length]))[1]
 
-# %% ../../nbs/2_encoders/00_clip.ipynb #0011
+# %% ../../nbs/2_encoders/00_clip.ipynb #0013
 def load_pretrained(
     name:str,   # 'ViT-B-32/laion2b_s34b_b79k': an open_clip architecture and its weights (a tag, or a file on disk)
 )->Encoder:
@@ -102,7 +113,7 @@ def load_pretrained(
     model.requires_grad_(False).eval()
     return Encoder(model, open_clip.get_tokenizer(arch), prepare, f'open_clip {name}')
 
-# %% ../../nbs/2_encoders/00_clip.ipynb #0014
+# %% ../../nbs/2_encoders/00_clip.ipynb #0016
 @dataclass(frozen=True)
 class SmallCfg:
     "Shape and training of the small CLIP"
@@ -151,7 +162,7 @@ def jitter(
     y = F.grid_sample(x, F.affine_grid(theta, x.shape, align_corners=False), align_corners=False, padding_mode='border')
     return y*(torch.rand(n,1,1,1, generator=g)*.4+.8)
 
-# %% ../../nbs/2_encoders/00_clip.ipynb #0016
+# %% ../../nbs/2_encoders/00_clip.ipynb #0018
 FEW = 8 # with fewer pictures there is nothing to learn from
 
 def train_small(
@@ -181,7 +192,7 @@ def train_small(
     model.requires_grad_(False).eval()
     return Encoder(model, tok, lambda im: to_float(to_square(im, cfg.size)), f'open_clip small, trained on this catalogue ({cfg.steps} steps, seed {cfg.seed})')
 
-# %% ../../nbs/2_encoders/00_clip.ipynb #0027
+# %% ../../nbs/2_encoders/00_clip.ipynb #0029
 def latent_text(
     texts:Sequence[str],
     dim:int=128,           # at most; fewer where there are fewer texts or terms

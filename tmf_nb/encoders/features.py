@@ -119,8 +119,10 @@ def encode_items(
     stages:Stages|None=None,
     small:SmallCfg=SmallCfg(),
     part:int=4096,                    # items whose vectors reach the disk together; an interrupted run goes on after the last of them
+    eight_bits:bool=False,            # multiply eight-bit integers on the processor; for an open_clip name/weights only
 )->dict[str,Any]:                     # image, text, has_image, has_text, source
-    "Picture and text vectors of every item, computed once for the same content"
+    "Picture and text vectors of every item, computed once for the same content; `DataError` for eight bits and `small`"
+    if eight_bits and encoder=='small': raise DataError('field eight_bits: for a pretrained encoder (name/weights) only; small is trained in the run, and its pictures are convolutions')
     cat, stages = dataset.catalog, stages or Stages(quiet=True)
     n, out = len(cat), dict(source={})
     if image_features: out['image'], out['has_image'], out['source']['image'] = external_features(image_features, cat, 'image')
@@ -128,7 +130,7 @@ def encode_items(
     if image_features and text_features: return out
     cfg = replace_seed(small, seed, n)
     blind = encoder=='small' and cat.has_picture.sum()<FEW          # nothing to learn from: words by themselves
-    name = dict.fromkeys(('image','text'), f'open_clip {encoder}' if encoder!='small' else f'open_clip small, trained on this catalogue ({cfg.steps} steps, seed {seed})') if not blind else dict(image='none' + (f', {k} pictures are too few to learn from' if (k:=int(cat.has_picture.sum())) else ''), text=f'tf-idf and SVD of this catalogue (seed {seed})')
+    name = dict.fromkeys(('image','text'), f'open_clip {encoder}'+', eight bits'*eight_bits if encoder!='small' else f'open_clip small, trained on this catalogue ({cfg.steps} steps, seed {seed})') if not blind else dict(image='none' + (f', {k} pictures are too few to learn from' if (k:=int(cat.has_picture.sum())) else ''), text=f'tf-idf and SVD of this catalogue (seed {seed})')
     def make():
         if blind:
             with stages('encode texts by the words they share'): return dict(image=torch.zeros(n,1), has_image=torch.zeros(n, dtype=torch.bool), text=torch.zeros(n,1) if text_features else latent_text(cat.texts, cfg.dim, seed))
@@ -136,15 +138,17 @@ def encode_items(
             with stages('train a small open_clip on the catalogue', cfg.steps) as tick: enc = train_small(cat, cfg, tick)
         else:
             with stages(f'load open_clip {encoder}'): enc = load_pretrained(encoder)
+        weights = n>part and digest([v.numpy().tobytes() for v in enc.model.state_dict().values()])            # parts of one table come from one encoder
+        if eight_bits: enc = enc.eight_bits()
         with stages('encode pictures and texts', 2*n) as tick:
             def encode(a, b): v, has = enc.images(cat, tick=tick, items=range(a,b)); return dict(image=v, has_image=has, text=enc.texts(cat.texts[a:b], tick=tick))
             if n<=part: return encode(0, n)
-            own = (key, part, digest([v.numpy().tobytes() for v in enc.model.state_dict().values()]))            # parts of one table come from one encoder
+            own = (key, part, weights)
             got = [cached(Path(cache)/'parts', (own, a), lambda: encode(a, min(n,a+part))) for a in range(0, n, part)]
             made.extend(digest((own, a)) for a in range(0, n, part))
         width = max(g['image'].shape[1] for g in got)
         return {k:torch.cat([torch.nn.functional.pad(g[k], (0,width-g[k].shape[1])) if k=='image' else g[k] for g in got]) for k in got[0]}
-    key = ('words', cat.hash, cfg.dim, seed, bool(text_features)) if blind else ('clip', cat.hash, encoder, cfg.__dict__ if encoder=='small' else None)
+    key = ('words', cat.hash, cfg.dim, seed, bool(text_features)) if blind else ('clip', cat.hash, encoder, cfg.__dict__ if encoder=='small' else None, *['eight bits'][:eight_bits])
     made = []; t = cached(cache, key, make)
     for name_ in made: (Path(cache)/'parts'/f'{name_}.safetensors').unlink(missing_ok=True)
     if not image_features: out |= dict(image=t['image'], has_image=t['has_image'].bool()); out['source']['image'] = name['image']
@@ -156,7 +160,7 @@ def replace_seed(cfg:SmallCfg, seed:int, items:int)->SmallCfg:
     from dataclasses import replace
     return replace(cfg, seed=seed, steps=min(cfg.steps, max(40, items//2)) if items<300 else cfg.steps)
 
-# %% ../../nbs/2_encoders/07_features.ipynb #0021
+# %% ../../nbs/2_encoders/07_features.ipynb #0023
 GRAPHS = dict(small=('tmf_nb.encoders.graph','GraphCfg','train_graph'), mbht=('tmf_nb.encoders.mbht','MBHTCfg','train_mbht'), mbgcn=('tmf_nb.encoders.mbgcn','MBGCNCfg','train_mbgcn'),
               mbrec=('tmf_nb.encoders.mbrec','MBRecCfg','train_mbrec'), tgt=('tmf_nb.encoders.tgt','TGTCfg','train_tgt'))
 
