@@ -10,7 +10,7 @@ cold-NAME       as in the paper: no warm-up of the fusion, no steps in which LoR
 words           the language model alone, with names; cold, and as many steps.
 words-codes     the same, and what pictures and graph know is written into every name, as words that number clusters.
 noise-P         P per cent of the events to learn from name an item drawn at random. It and base are also asked with histories spoiled in the same way.
-away-DEPARTMENT learned from everything that was done with other departments' goods; asked about this one's. blind-DEPARTMENT: the same without graph vectors, so that a missing one is nothing new.
+away-DEPARTMENT learned from everything that was done with other departments' goods; asked about this one's. blind-DEPARTMENT: the same without graph vectors, so that a missing one is nothing new, up to the warmed fusion; blind-home: so, from the whole log. These and base are also asked with wrong answers of the same department and shelf.
 
 An arm that has its file is not run again. The arms of a seed stand on its base, which is run first.
 """
@@ -33,7 +33,7 @@ COLDS = {"paper": {}, "none": dict(schedule="none"), "reversed": dict(schedule="
 MOVES = {"frozen": "nothing", "norms": "norms", "full": "all", "full-slow": "all"}     # what of the language model is trained, if not LoRA
 RATES = {"full": 3e-4, "full-slow": 1e-4, "norms": 3e-3}
 CODES = (32, 2)                                               # clusters, and codes of an item, in each modality that is written out
-ARMS = ["base", *(f"users-{n}" for n in SIZES), *(f"graph-{g}" for g in GRAPHS), *(f"away-{d}" for d in DEPARTMENTS), *(f"blind-{d}" for d in DEPARTMENTS), *(f"noise-{p}" for p in DIRTY),
+ARMS = ["base", *(f"users-{n}" for n in SIZES), *(f"graph-{g}" for g in GRAPHS), *(f"away-{d}" for d in DEPARTMENTS), *(f"blind-{d}" for d in (*DEPARTMENTS, "home")), *(f"noise-{p}" for p in DIRTY),
         *(f"cold-{c}" for c in COLDS), "words", "words-codes", *(f"fit-{f}" for f in FITS)]
 path = lambda arm, seed: OUT/f"storefront-demo-{arm}-s{seed}.json"
 alone = lambda arm: arm.split("-")[0] in ("users", "graph", "away", "blind", "noise", "base")    # learns a graph encoder and a fusion of its own
@@ -55,7 +55,19 @@ def scene():
         parts = {d: draw(data, cold[of == d], limit=EACH, kind=kind, name=d.lower(), skip=True) for d in DEPARTMENTS}
         sets[kind] = replace(parts[DEPARTMENTS[0]], name=f"open-{kind}", cases=[replace(c, user=-1) for s in parts.values() for c in s.cases])     # to whoever is asked they are strangers
         sets[kind].departments = [d for d, s in parts.items() for _ in s.cases]
-    return shop, data, cold[:, 0], sets
+    return shop, data, cold[:, 0], sets | {"department": replace(sets["random"], name="open-department", cases=within(shop, data, [c for d in DEPARTMENTS for c in draw(data, cold[of == d], limit=EACH, name=d.lower(), skip=True).cases]))}
+
+
+def within(shop, data, cases):
+    "The same questions, with ten wrong answers from the right one's department and shelf that the shopper has not touched: to tell seen goods from unseen ones is of no use"
+    import numpy as np
+    department, shelf, out = shop.truth.department.to_numpy(), shop.items.shelf.to_numpy(), []
+    for c in cases:
+        rng, like = np.random.default_rng([75, c.user]), np.flatnonzero((department == department[c.item]) & (shelf == shelf[c.item]))
+        may = np.setdiff1d(like, [*data.log.items[data.log.of(c.user)], c.item])
+        ids = rng.permutation([c.item, *rng.choice(may, 10, replace=False)])
+        out.append(replace(c, user=-1, candidates=tuple(int(i) for i in ids), answer=int(np.flatnonzero(ids == c.item)[0])))
+    return out
 
 
 def log_of(shop, data, strangers, arm):
@@ -66,7 +78,7 @@ def log_of(shop, data, strangers, arm):
     f, users = shop.events, np.asarray(data.log.user_ids)
     may, n = np.setdiff1d(users, users[strangers]), int(arm.split("-")[1]) if arm.startswith("users") else USERS
     f = f[f.user_id.isin(set(may[np.random.default_rng(72).permutation(len(may))[:n]]))].reset_index(drop=True)
-    if arm.startswith(("away", "blind")): f = f[~f.item_id.isin(set(shop.items.item_id[shop.truth.department == arm.split("-")[1]]))].reset_index(drop=True)
+    if arm.startswith(("away", "blind")) and arm != "blind-home": f = f[~f.item_id.isin(set(shop.items.item_id[shop.truth.department == arm.split("-")[1]]))].reset_index(drop=True)
     if arm.startswith("noise"):
         rng, p = np.random.default_rng(73), int(arm.split("-")[1])/100
         f = f.assign(item_id=np.where(rng.random(len(f)) < p, shop.items.item_id.to_numpy()[rng.integers(len(shop.items), size=len(f))], f.item_id))
@@ -111,9 +123,9 @@ def learn(arm, seed):
     family, _, name = arm.partition("-")
     where, home = WORK/f"{arm}-s{seed}", WORK/f"base-s{seed}"
     right, hits, quick = {k: np.array([c.answer for c in s.cases]) for k, s in sets.items()}, {}, {}
-    asked = {k: s.cases for k, s in sets.items()}
+    asked = {k: s.cases for k, s in sets.items() if k != "department" or family in ("base", "away", "blind")}
     if arm == "base" or family == "noise":
-        for p in NOISE if arm == "base" else (int(name),): asked |= {f"{k}, history {p} % noise": spoiled(s.cases, p/100, len(data.catalog)) for k, s in sets.items()}
+        for p in NOISE if arm == "base" else (int(name),): asked |= {f"{k}, history {p} % noise": spoiled(s.cases, p/100, len(data.catalog)) for k, s in sets.items() if k != "department"}
         right |= {k: right[k.split(",")[0]] for k in asked}
 
     def judge(row, model, seconds=0.):
@@ -187,17 +199,17 @@ def learn(arm, seed):
             from safetensors.torch import load_file
             tmf.load_state_dict(load_file(home/"fusion.safetensors"), strict=False)
         judge("fusion", FusionAlone(tmf), took.get("warm-up", 0.))
-    log = timed("tuning", lambda: fit(tmf, data, split, how))
-    judge("tmf", tmf, took["tuning"])
+    log = [] if family == "blind" else timed("tuning", lambda: fit(tmf, data, split, how))
+    if log: judge("tmf", tmf, took["tuning"])
     if rung == "cma" and not settings["warm"]: judge("fusion", FusionAlone(tmf))
-    some = {k: s.cases[::3] for k, s in sets.items()}
+    some = {k: s.cases[::3] for k, s in sets.items() if log and k != "department"}
     written = {k: generation_metrics(generate(tmf, c)[1], np.array([x.answer for x in c])) for k, c in some.items()}
     print(f"{arm} s{seed}  written {written}", flush=True)
     weights = sum(p.numel() for g in tmf.groups().values() for p in g)
     save_json(path(arm, seed), run_record("open", "storefront-demo", arm, seed, len(right["random"]), {r: {k: round(float(np.mean(v)), 4) for k, v in h.items()} for r, h in hits.items()}, whole.hash, time.time()-t0, row=arm, hits=hits, written=written, took=took, learned_from=data.hash,
-              departments=sets["random"].departments, candidates_hash={k: s.hash for k, s in sets.items()}, shoppers=len(data.log.user_ids), items=len(data.catalog), events=len(data.log), questions=len(split.train), steps=steps, moves=moves, lr=how.lr, settings=settings, weights=weights,
+              departments=sets["random"].departments, candidates_hash={k: sets[k].hash for k in ("random", "hard")}, department_hash=sets["department"].hash, shoppers=len(data.log.user_ids), items=len(data.catalog), events=len(data.log), questions=len(split.train), steps=steps, moves=moves, lr=how.lr, settings=settings, weights=weights,
               ceilings={k: {n: round(shop.ceiling(s.cases, see).expected, 4) for n, see in dict(everything={"text", "behavior", "image", "graph"}, content={"text", "behavior", "image"}, words={"text", "behavior"}).items()} for k, s in sets.items()} if arm == "base" else None,
-              train_loss=round(float(np.mean([r["loss"] for r in log[-50:]])), 4), threads=torch.get_num_threads()))
+              train_loss=round(float(np.mean([r["loss"] for r in log[-50:]])), 4) if log else None, threads=torch.get_num_threads()))
 
 
 def main():
