@@ -10,7 +10,7 @@ cold-NAME       as in the paper: no warm-up of the fusion, no steps in which LoR
 words           the language model alone, with names; cold, and as many steps.
 words-codes     the same, and what pictures and graph know is written into every name, as words that number clusters.
 noise-P         P per cent of the events to learn from name an item drawn at random. It and base are also asked with histories spoiled in the same way.
-away-DEPARTMENT learned from everything that was done with other departments' goods; asked about this one's. blind-DEPARTMENT: the same without graph vectors, so that a missing one is nothing new, up to the warmed fusion; blind-home: so, from the whole log. These and base are also asked with wrong answers of the same department and shelf.
+away-DEPARTMENT learned from everything that was done with other departments' goods; asked about this one's. blind-DEPARTMENT: the same without graph vectors, so that a missing one is nothing new, up to the warmed fusion; blind-home: so, from the whole log. home: base, trained again from its warmed fusion. These and base are also asked with wrong answers of the same department and shelf.
 
 An arm that has its file is not run again. The arms of a seed stand on its base, which is run first.
 """
@@ -34,7 +34,7 @@ MOVES = {"frozen": "nothing", "norms": "norms", "full": "all", "full-slow": "all
 RATES = {"full": 3e-4, "full-slow": 1e-4, "norms": 3e-3}
 CODES = (32, 2)                                               # clusters, and codes of an item, in each modality that is written out
 ARMS = ["base", *(f"users-{n}" for n in SIZES), *(f"graph-{g}" for g in GRAPHS), *(f"away-{d}" for d in DEPARTMENTS), *(f"blind-{d}" for d in (*DEPARTMENTS, "home")), *(f"noise-{p}" for p in DIRTY),
-        *(f"cold-{c}" for c in COLDS), "words", "words-codes", *(f"fit-{f}" for f in FITS)]
+        "home", *(f"cold-{c}" for c in COLDS), "words", "words-codes", *(f"fit-{f}" for f in FITS)]
 path = lambda arm, seed: OUT/f"storefront-demo-{arm}-s{seed}.json"
 alone = lambda arm: arm.split("-")[0] in ("users", "graph", "away", "blind", "noise", "base")    # learns a graph encoder and a fusion of its own
 
@@ -123,7 +123,7 @@ def learn(arm, seed):
     family, _, name = arm.partition("-")
     where, home = WORK/f"{arm}-s{seed}", WORK/f"base-s{seed}"
     right, hits, quick = {k: np.array([c.answer for c in s.cases]) for k, s in sets.items()}, {}, {}
-    asked = {k: s.cases for k, s in sets.items() if k != "department" or family in ("base", "away", "blind")}
+    asked = {k: s.cases for k, s in sets.items() if k != "department" or family in ("base", "home", "away", "blind")}
     if arm == "base" or family == "noise":
         for p in NOISE if arm == "base" else (int(name),): asked |= {f"{k}, history {p} % noise": spoiled(s.cases, p/100, len(data.catalog)) for k, s in sets.items() if k != "department"}
         right |= {k: right[k.split(",")[0]] for k in asked}
