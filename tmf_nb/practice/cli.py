@@ -50,7 +50,7 @@ def parser()->argparse.ArgumentParser:
     h.add_argument('place', help='a folder with sheet.json, or a sheet; the ratings are kept beside it, and a rater goes on where they stopped')
     h.add_argument('--make', metavar='DATA', help='write the sheet first: a run, e.g. runs/demo, or data as `tmf_nb table` takes it')
     h.add_argument('--rows', help='comma-separated systems of --make, two or more: rungs of a run, models as in `tmf_nb table` (default: the first and the last rung of a run, else mbht,popularity)')
-    h.add_argument('--questions', type=int, default=100, help='of --make, at most'); h.add_argument('--negatives', type=int, default=10, help='wrong answers a case of --make; a run has its own')
+    h.add_argument('--questions', type=int, default=100, help='of --make, at most, all departments together; drawn by --seed'); h.add_argument('--negatives', type=int, default=10, help='wrong answers a case of --make; a run has its own')
     h.add_argument('--epochs', type=int, help='of every model that --make trains (default: its own)'); h.add_argument('--seed', type=int, default=0, help='of questions, models and orders of --make')
     h.add_argument('--port', type=int, default=0, help='of the page; 0: any that is free'); h.add_argument('--export', metavar='FILE', help='write all ratings as .csv or .parquet, show averages and kappa, and stop')
     return p
@@ -174,11 +174,14 @@ def rate(a:argparse.Namespace)->None:
     "`tmf_nb rate`: a page for raters, or what they said"
     from tmf_nb.studies.ratings import Ratings, read_sheet, server
     place = Path(a.place); file = place if place.suffix=='.json' else place/'sheet.json'
+    for n in ('rows','epochs'):
+        if getattr(a, n) is not None and not a.make: raise DataError(f'field {n}: it says how a sheet is made; without --make there is nothing to make')
     if a.make:
         if file.exists(): raise DataError(f'{file}: there is a sheet already; go on with it without --make, or choose another place')
+        if not next(p for p in file.absolute().parents if p.exists()).is_dir(): raise DataError(f'{file}: cannot be written; what is above it is no folder')   # before an hour of training, not after
         _sheet(a).save(file); print(f'{file} written')
     elif not file.exists(): raise DataError(f'{file}: no sheet here; make one with --make DATA')
-    store = Ratings(read_sheet(file), file.with_suffix('.db') if place.suffix=='.json' else place/'ratings.db')
+    store = Ratings(read_sheet(file), file.with_name('ratings.db') if file.name=='sheet.json' else file.with_suffix('.db'))   # one sheet, one store
     if a.export: return _said(store, a.export)
     with server(store, a.port) as s:
         print(f'{store.sheet.name}: {len(store.sheet.questions)} questions. Rate at http://127.0.0.1:{s.server_address[1]}/ (this machine only); stop with Ctrl-C, every rating is saved at once', flush=True)
@@ -187,6 +190,7 @@ def rate(a:argparse.Namespace)->None:
 
 def _sheet(a:argparse.Namespace)->Any: # -> Sheet
     "Ask the systems of `tmf_nb rate --make` the same questions"
+    import numpy as np
     from dataclasses import replace
     from tmf_nb.data.candidates import CandidateSet, draw, leave_last_out
     from tmf_nb.data.core import load_json
@@ -203,7 +207,7 @@ def _sheet(a:argparse.Namespace)->Any: # -> Sheet
     if run:
         cfg = RunCfg(**load_json(home/'run.json')['settings']); ds = load_data(cfg); split = questions(ds, cfg)[0]; asked = CandidateSet.load(home/f'candidates-{cfg.ask}.parquet', ds.hash)
     else: ds = read_any(a.make); split = leave_last_out(ds); asked = draw(ds, split.test, a.negatives, a.seed, 'rate', limit=a.questions)
-    asked = replace(asked, cases=asked.cases[:a.questions])
+    asked = replace(asked, cases=[asked.cases[i] for i in np.sort(np.random.default_rng(a.seed).permutation(len(asked.cases))[:a.questions])])     # the first ones need not be like all
     train = lambda r: ROWS[r](ds, split, a.seed, **({} if a.epochs is None else dict(epochs=a.epochs)))
     return make_sheet(ds, asked, {rung_labels[r] if r in have else LABELS[r]: TMF.from_pretrained(home/r) if r in have else train(r) for r in rows}, seed=a.seed)
 
@@ -218,7 +222,7 @@ def _said(store:Any, to:str)->None:
     for c in ('raters','department','system','average','95 %','ratings','skipped',"Fleiss' kappa",'p'): t.add_column(c)
     for r in averages(f).itertuples():
         x = next((x for x in k.itertuples() if (x.simulated,x.department,x.system)==(r.simulated,r.department,r.system)), None); known = x is not None and x.kappa==x.kappa
-        t.add_row(f"{r.raters} {'SIMULATED' if r.simulated else 'people'}", r.department, r.system, f'{r.average:.3f}', f'{r.low:.2f} to {r.high:.2f}', str(r.ratings), str(r.skipped), f'{x.kappa:.3f}' if known else '-', f'{x.p:.3f}' if known and x.p==x.p else '-')
+        t.add_row(f"{r.raters} {'SIMULATED' if r.simulated else 'people'}", r.department, r.system, f'{r.average:.3f}', f'{r.low:.2f} to {r.high:.2f}' if r.low==r.low else '-', str(r.ratings), str(r.skipped), f'{x.kappa:.3f}' if known else '-', f'{x.p:.3f}' if known and x.p==x.p else '-')
     con = Console(force_jupyter=False); (con if con.is_terminal else Console(width=150, force_jupyter=False)).print(t)
 
 def main(argv:Sequence[str]|None=None)->int: # exit status
@@ -226,5 +230,5 @@ def main(argv:Sequence[str]|None=None)->int: # exit status
     a = parser().parse_args(argv)
     try: dict(demo=demo, recommend=recommend, check=check, storefront=storefront, table=table, rate=rate)[a.command](a)
     except DataError as e: print(f'tmf_nb: {e}', file=sys.stderr); return 2
-    except KeyboardInterrupt: print('tmf_nb: interrupted; go on with --resume', file=sys.stderr); return 130
+    except KeyboardInterrupt: print('tmf_nb: interrupted'+('; go on with --resume' if a.command=='demo' else ''), file=sys.stderr); return 130
     return 0

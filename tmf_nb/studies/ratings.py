@@ -44,20 +44,32 @@ class Sheet:
     @cached_property
     def hash(self)->str:
         "Content of everything that a rater sees, and the seed"
-        return digest(self.name, self.items, self.questions, self.systems, self.seed)
+        return digest(self.name, self.about, self.items, self.questions, self.systems, self.seed)
 
     def save(self, path:str|Path)->Path:
         "Write it as JSON, whole or not at all"
-        save_json(path, dict(format='tmf_nb sheet 1', **asdict(self))); return Path(path)
+        try: save_json(path, dict(format='tmf_nb sheet 1', **asdict(self)))
+        except OSError as e: raise DataError(f'{path}: cannot be written ({e})') from None
+        return Path(path)
 
 # %% ../../nbs/6_studies/10_ratings.ipynb #0009
+def _tells(text:str, systems:Iterable[str])->str|None:
+    "The system that a text names, as a word of its own"
+    return next((k for k in systems if re.search(rf'(?<!\w){re.escape(k.strip())}(?!\w)', text, re.I)), None)
+
 def as_sheet(
     d:Any,            # what the JSON file holds
     where:str='sheet',# named in messages
 )->Sheet:
     "Check a sheet; `DataError` names file, question and field"
     def bad(at:str, why:str): raise DataError(f'{where}, {at}: {why}')
-    def text(x:Any, at:str, most:int=500)->str: return x if isinstance(x, str) and x.strip() and len(x)<=most else bad(at, f'{str(x)[:60]!r} is not a text of 1 to {most} characters')
+    def text(x:Any, at:str, most:int=500)->str:
+        if not isinstance(x, str) or not x.strip() or len(x)>most: bad(at, f'{str(x)[:60]!r} is not a text of 1 to {most} characters')
+        if any('\ud800'<=c<='\udfff' for c in x): bad(at, 'half a character stands in it (a surrogate without the other)')
+        return x
+    def word(x:Any, at:str, most:int=100)->str: # what an export holds
+        if any(unicodedata.category(c)=='Cc' for c in text(x, at, most)): bad(at, f'{x[:60]!r} holds a control character')
+        return x
     def has(x:Any, at:str, need:set, may:set=frozenset())->dict:
         if not isinstance(x, dict): bad(at, f'{type(x).__name__} given, an object is needed')
         for k in sorted(need-set(x)): bad(f'{at}, field {k}', 'it is missing')
@@ -70,20 +82,22 @@ def as_sheet(
     if d.get('about'): text(d['about'], 'field about', 2000)
     s = d['systems']
     if not isinstance(s, (list,tuple)) or len(s)<2: bad('field systems', 'at least two names are needed')
-    for k in s: text(k, 'field systems', 100)
+    for k in s: word(k, 'field systems')
     if len(set(s))<len(s): bad('field systems', 'a name is listed twice')
+    for f in ('name','about'):
+        if k := _tells(d.get(f) or '', s): bad(f'field {f}', f'raters see it, and it names the system {k!r}')
     if not isinstance(d['items'], dict): bad('field items', 'an object is needed, id: {title, picture}')
     for i,x in d['items'].items():
-        has(x, f'item {i!r}', {'title'}, {'picture'}); text(x['title'], f'item {i!r}, field title')
+        word(i, 'field items, an id', 500); has(x, f'item {i!r}', {'title'}, {'picture'}); text(x['title'], f'item {i!r}, field title')
         p = x.get('picture', '')
         if p and not (isinstance(p, str) and len(p)<=_LARGEST and _PICTURE.match(p)): bad(f'item {i!r}, field picture', f'not a data URI of a png, jpeg, webp or gif in base64 of at most {_LARGEST:,} characters')
     if not isinstance(d['questions'], (list,tuple)) or not d['questions']: bad('field questions', 'at least one is needed')
     known = lambda i, at: i if isinstance(i, str) and i in d['items'] else bad(at, f'{i!r} is not an id of items')
     seen = set()
     for n,q in enumerate(d['questions'], 1):
-        has(q, f'question {n}', {'id','department','target','history','recommended'}); at = f"question {text(q['id'], f'question {n}, field id', 100)!r}"
+        has(q, f'question {n}', {'id','department','target','history','recommended'}); at = f"question {word(q['id'], f'question {n}, field id')!r}"
         if q['id'] in seen: bad(f'{at}, field id', 'it is used twice')
-        seen.add(q['id']); text(q['department'], f'{at}, field department', 100); text(q['target'], f'{at}, field target', 100)
+        seen.add(q['id']); word(q['department'], f'{at}, field department'); text(q['target'], f'{at}, field target', 100)
         if not isinstance(q['history'], (list,tuple)) or not q['history']: bad(f'{at}, field history', 'it is empty; raters judge by the history')
         for e in q['history']: has(e, f'{at}, field history', {'item','behavior'}); known(e['item'], f'{at}, field history'); text(e['behavior'], f'{at}, field history', 100)
         has(q['recommended'], f'{at}, field recommended', set(s))
@@ -92,7 +106,9 @@ def as_sheet(
 
 def read_sheet(path:str|Path)->Sheet:
     "Read and check a sheet"
-    return as_sheet(load_json(path), str(path))
+    try: d = load_json(path)
+    except (OSError, UnicodeDecodeError, RecursionError) as e: raise DataError(f'{path}: cannot be read ({e}); a sheet is JSON in UTF-8') from None
+    return as_sheet(d, str(path))
 
 # %% ../../nbs/6_studies/10_ratings.ipynb #0012
 def picture_uri(
@@ -107,9 +123,10 @@ def picture_uri(
 def firsts(
     scores:np.ndarray, # (n, C)
     seed:int=0,
+    place:int=0,       # of the system; no two draw alike
 )->np.ndarray:         # (n,) a best candidate of each row, drawn among those that tie
     "First choices"
-    s, rng = np.asarray(scores, float), np.random.default_rng([seed, 77])
+    s, rng = np.asarray(scores, float), np.random.default_rng([seed, 77, place])
     if not np.isfinite(s).all(): raise DataError(f'field scores: row {int(np.argwhere(~np.isfinite(s))[0,0])} holds a value that is not finite')
     return np.array([rng.choice(np.flatnonzero(r==r.max())) for r in s])
 
@@ -118,7 +135,7 @@ def make_sheet(
     questions:Any,                     # CandidateSet
     systems:Mapping[str,Any],          # name -> Scorer; at least two
     department:Callable[[int],str]|None=None, # of an item number; the first of its categories if None. A question belongs to the department of what was bought
-    name:str='',                       # shown to raters; the data set's if empty
+    name:str='',                       # shown to raters; if empty the data set's, unless that names a system
     about:str='',                      # shown before the first question
     seed:int=0,                        # of ties and orders
     pictures:bool=True,
@@ -127,18 +144,18 @@ def make_sheet(
     if questions.data_hash!=dataset.hash: raise DataError(f'{questions.name}: drawn from data {questions.data_hash}, but this data is {dataset.hash}')
     if len(systems)<2: raise DataError(f'field systems: {len(systems)} given, at least two are needed')
     c, cases = dataset.catalog, questions.cases
-    of = department or (lambda i: c.frame.categories[i].split(' > ')[0].split(',')[0].strip() or 'everything')
-    picks = {k: firsts(m.score(cases), seed) for k,m in systems.items()}; key = lambda i: str(c.frame.item_id[i])
+    of = department or (lambda i: ' '.join(c.frame.categories[i].split(' > ')[0].split(',')[0].split())[:100].strip() or 'everything')
+    picks = {k: firsts(m.score(cases), seed, n) for n,(k,m) in enumerate(systems.items())}; key = lambda i: str(c.frame.item_id[i])
     qs = [dict(id=f'q{n:04d}', department=of(x.item), target=dataset.behaviors[x.target], history=[dict(item=key(i), behavior=dataset.behaviors[b]) for i,b in x.history], recommended={k: key(x.candidates[p[n]]) for k,p in picks.items()}) for n,x in enumerate(cases)]
     used = sorted({i for n,x in enumerate(cases) for i in (*(i for i,_ in x.history), *(x.candidates[p[n]] for p in picks.values()))})
-    items = {key(i): dict(title=c.names[i]) | (dict(picture=u) if pictures and (u:=picture_uri(c.picture(i))) else {}) for i in used}
-    return as_sheet(dict(format='tmf_nb sheet 1', name=name or dataset.name, systems=list(systems), items=items, questions=qs, seed=seed, about=about, made=dict(data_hash=dataset.hash, candidates_hash=questions.hash)), 'sheet')
+    items = {key(i): dict(title=c.names[i][:500]) | (dict(picture=u) if pictures and (u:=picture_uri(c.picture(i))) else {}) for i in used}
+    return as_sheet(dict(format='tmf_nb sheet 1', name=name or ('Recommendations' if _tells(dataset.name, systems) else dataset.name[:200]), systems=list(systems), items=items, questions=qs, seed=seed, about=about, made=dict(data_hash=dataset.hash, candidates_hash=questions.hash)), 'sheet')
 
 # %% ../../nbs/6_studies/10_ratings.ipynb #0016
 def rater_name(name:Any)->str:
     "A name in one spelling; `DataError` for what is not a name"
     n = ' '.join(unicodedata.normalize('NFC', name).split()) if isinstance(name, str) else ''
-    if not re.fullmatch(r"\w[\w .'’-]{0,59}", n): raise DataError(f'field rater: {str(name)[:60]!r} is not a name of 1 to 60 letters, digits, spaces and .\'-')
+    if len(n)>60 or not re.match(r'\w', n) or not re.fullmatch(r"[\w .'’-]+", _bare(n)): raise DataError(f'field rater: {str(name)[:60]!r} is not a name of 1 to 60 letters, digits, spaces and .\'-')
     return n
 
 def cards(
@@ -164,6 +181,10 @@ def shown(
         else: lines.append(look(e['item']) | dict(behaviors=[e['behavior']])); last = e['item']
     return dict(history=lines, item=look(item), target=question['target'])
 
+def _bare(text:str)->str:
+    "Without the marks above, below and behind letters, which many scripts cannot be written without"
+    return ''.join(c for c in text if unicodedata.category(c)[0]!='M')
+
 # %% ../../nbs/6_studies/10_ratings.ipynb #0020
 _TABLES = '''
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -176,17 +197,20 @@ COLUMNS = ['sheet','rater','simulated','department','question','system','item','
 class Ratings:
     "Who said what about a sheet, in SQLite"
     def __init__(self, sheet:Sheet, path:str|Path):
-        self.sheet, self.path = sheet, Path(path); self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.sheet, self.path = sheet, Path(path)
         self._cards, self._known = {}, {(q['id'],i) for q in sheet.questions for i in q['recommended'].values()}
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(self.db()) as db:
                 db.executescript(_TABLES); db.execute("INSERT OR IGNORE INTO meta VALUES ('sheet', ?)", (sheet.hash,))
                 of = db.execute("SELECT value FROM meta WHERE key='sheet'").fetchone()[0]
+        except OSError as e: raise DataError(f'{path}: cannot be written ({e})') from None
+        except sqlite3.OperationalError as e: raise DataError(f'{path}: cannot be opened as a store of ratings ({e})') from None
         except sqlite3.DatabaseError as e: raise DataError(f'{path}: not a store of ratings ({e})') from None
         if of!=sheet.hash: raise DataError(f'{path}: holds ratings of another sheet ({of}, this one is {sheet.hash}); move it away')
 
     def db(self)->sqlite3.Connection:
-        "A connection; every statement is a transaction, on the disk when it returns"
+        "A connection; every statement is a transaction, handed to the disk when it returns"
         db = sqlite3.connect(self.path, timeout=10, isolation_level=None); db.execute('PRAGMA foreign_keys=ON'); db.execute('PRAGMA synchronous=FULL')
         return db
 
@@ -198,7 +222,7 @@ class Ratings:
     def add(self, name:Any)->str: # the name as it is kept
         "A person begins, or comes back"
         n = rater_name(name)
-        if n.casefold().startswith('simulated'): raise DataError(f'field rater: {n!r}; names of people do not begin with "simulated"')
+        if _bare(unicodedata.normalize('NFKD', n)).casefold().startswith('simulated'): raise DataError(f'field rater: {n!r}; names of people do not begin with "simulated"')
         if (old := self.find(n)) is not None: return old
         with closing(self.db()) as db: db.execute('INSERT OR IGNORE INTO raters VALUES (?,0,?)', (n, _now()))
         return self.find(n)
@@ -211,37 +235,50 @@ class Ratings:
         return self._cards[rater]
 
     def put(self, rater:str, question:str, item:str, rating:int|None)->None: # None: skipped
-        "One rating; the second replaces the first"
+        "One rating; the second replaces the first, but a skip replaces no rating"
         self.cards(rater)
         if (question,item) not in self._known: raise DataError(f'field question: {question!r} with item {item!r} is not on this sheet')
         if rating is not None and (type(rating) is not int or not 1<=rating<=5): raise DataError(f'field rating: {rating!r} is not a whole number from 1 to 5')
-        with closing(self.db()) as db: db.execute('INSERT INTO ratings VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET rating=excluded.rating, time=excluded.time', (rater, question, item, rating, int(rater.startswith('simulated ')), _now()))
+        with closing(self.db()) as db: db.execute('INSERT INTO ratings VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET rating=excluded.rating, time=excluded.time WHERE excluded.rating NOT NULL OR ratings.rating IS NULL', (rater, question, item, rating, int(rater.startswith('simulated ')), _now()))
 
     def given(self, rater:str)->dict[tuple[str,str],int|None]: # (question, item) -> rating, None for a skip
         "What a rater has said so far"
         with closing(self.db()) as db: return {(q,i): r for q,i,r in db.execute('SELECT question, item, rating FROM ratings WHERE rater=?', (rater,))}
 
     def frame(self)->pd.DataFrame: # columns `COLUMNS`; one row a rating and system that recommended the item; rating <NA>: skipped
-        "All ratings, joined with the systems"
+        "All ratings, joined with the systems, in the order of the sheet's systems"
         with closing(self.db()) as db: rows = db.execute('SELECT rater, question, item, rating, simulated, time FROM ratings ORDER BY rater, question, item').fetchall()
         qs = {q['id']: q for q in self.sheet.questions}
         out = [(self.sheet.hash, r, bool(s), qs[q]['department'], q, k, i, v, t) for r,q,i,v,s,t in rows for k in self.sheet.systems if qs[q]['recommended'][k]==i]
+        out.sort(key=lambda x: self.sheet.systems.index(x[5]))      # or the ids of items would decide which system comes first in a table
         return _typed(pd.DataFrame(out, columns=COLUMNS))
 
     def export(self, path:str|Path)->int: # rows written
         "Write `frame` as .csv or .parquet; the column `simulated` goes with every row"
         path, df = Path(path), self.frame()
         if path.suffix not in ('.csv','.parquet'): raise DataError(f'{path}: the name has to end in .csv or .parquet')
-        with write_atomic(path) as p: df.to_csv(p, index=False) if path.suffix=='.csv' else df.to_parquet(p, index=False)
+        try:
+            with write_atomic(path) as p: df.assign(**{c: df[c].map(_guarded) for c in _WORDS}).to_csv(p, index=False) if path.suffix=='.csv' else df.to_parquet(p, index=False)
+        except OSError as e: raise DataError(f'{path}: cannot be written ({e})') from None
         return len(df)
 
 def _now()->str: return datetime.now(timezone.utc).isoformat(timespec='seconds')
+_WORDS = [c for c in COLUMNS if c not in ('simulated','rating')]
+_FORMULA = re.compile("'*[=+@-]")
+def _guarded(x:str)->str: return "'"+x if _FORMULA.match(x) else x
+def _unguarded(x:str)->str: return x[1:] if x[:1]=="'" and _FORMULA.match(x) else x
 def _typed(df:pd.DataFrame)->pd.DataFrame: return df.astype(dict(rating='Int64', simulated=bool))
 
 def read_ratings(path:str|Path)->pd.DataFrame:
     "Read what `Ratings.export` wrote; a row without its mark, or with a wrong one, is refused"
-    df = pd.read_csv(path, dtype=dict(question=str, item=str, rater=str)) if Path(path).suffix=='.csv' else pd.read_parquet(path)
+    csv = Path(path).suffix=='.csv'
+    try: df = pd.read_csv(path, dtype={c: str for c in _WORDS}, keep_default_na=False, na_values=dict(rating=[''], simulated=[''])) if csv else pd.read_parquet(path)   # a rater may be called NA, a system 1
+    except (OSError, ValueError) as e: raise DataError(f"{path}: cannot be read ({' '.join(str(e).split())[:200]})") from None
     if gone := [c for c in COLUMNS if c not in df]: raise DataError(f'{path}, field {gone[0]}: it is missing')
+    for c in _WORDS:
+        odd = [n for n,x in enumerate(df[c]) if not isinstance(x, str)]
+        if odd: raise DataError(f'{path}, row {odd[0]+2}, field {c}: not a text')
+        if csv: df[c] = df[c].map(_unguarded)
     off = np.flatnonzero(df.simulated.isna() | (df.simulated.astype(str)!=df.rater.str.startswith('simulated ').astype(str)))
     if len(off): raise DataError(f'{path}, row {off[0]+2}, field simulated: {df.simulated[off[0]]} does not go with rater {df.rater[off[0]]!r}')
     if not df.rating.dropna().isin(range(1,6)).all(): raise DataError(f'{path}, field rating: a value is not a whole number from 1 to 5')
@@ -281,7 +318,8 @@ def answer(
             q, i = store.cards(r)[n]
             return shown(store.sheet, q, i) | dict(place=n, rating=store.given(r).get((q['id'],i)), **_progress(store, r, n))
         if (method,path)==('POST','/rate'):
-            r = known(_fields(asked, {'rater','place','rating'})['rater']); n = at(r, asked['place']); q, i = store.cards(r)[n]
+            if _fields(asked, {'rater','place','rating','sheet'})['sheet']!=store.sheet.hash: raise Refused(409, 'this page belongs to another sheet; load it anew')
+            r = known(asked['rater']); n = at(r, asked['place']); q, i = store.cards(r)[n]
             store.put(r, q['id'], i, asked['rating']); return _progress(store, r, n)
     except DataError as e: raise Refused(400, str(e)) from None
     raise Refused(404, 'no such page')
@@ -313,7 +351,7 @@ input { font: inherit; padding: .5rem; min-height: 44px; max-width: 100%; border
 <section id="start"><p>@ABOUT@</p><p>You rate each recommendation from 1 (@LOW@) to 5 (@HIGH@). Your ratings are stored on this machine under the name that you give; with the same name you go on later where you stopped.</p>
 <form id="form"><label for="name">Your name</label> <div class="row"><input id="name" maxlength="60" autocomplete="off" required> <button>Start</button></div></form></section>
 <section id="work" hidden><div id="past"><h2 id="head" tabindex="-1">What this shopper did, oldest first</h2><ol id="history"></ol></div><div id="next"><h2 id="what"></h2><figure id="item"></figure></div></section>
-<section id="end" hidden><h2 id="thanks" tabindex="-1">That was all. Thank you.</h2><p>Everything is saved. You may close this page, or go back and change a rating.</p><button id="again">Back to the last card</button></section>
+<section id="end" hidden><h2 id="thanks" tabindex="-1">That was all. Thank you.</h2><p>Everything is saved. Go back and change a rating, or load this page again for the next person.</p><button id="again">Back to the last card</button></section>
 </main>
 <footer id="foot" hidden><div><p id="ask">@ASK@</p><div id="marks" role="group" aria-labelledby="ask">@BUTTONS@</div>
 <div class="row" id="tools"><button id="back" type="button" aria-keyshortcuts="b">Back</button><button id="skip" type="button" aria-keyshortcuts="s">Skip</button><span id="keys">Keys: 1 to 5, S to skip, B to go back</span></div></div></footer>
@@ -321,7 +359,8 @@ input { font: inherit; padding: .5rem; min-height: 44px; max-width: 100%; border
 <script nonce="@NONCE@">
 'use strict';
 const $ = id => document.getElementById(id), marks = [...document.querySelectorAll('#marks button')];
-let rater = null, at = null, busy = false, had = null, then = null, before = '';
+const sheet = '@SHEET@', calm = 400;
+let since = 0, rater = null, at = null, busy = false, had = null, then = null, before = '';
 async function ask(path, body) {
   const r = await fetch(path, body ? {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)} : {});
   const j = await r.json(); if (!r.ok) throw new Error(j.error); return j;
@@ -335,15 +374,16 @@ function picture(src) {
 function words(text, cls) { const s = document.createElement('span'); s.className = cls; s.textContent = text; return s; }
 function progress(p) { $('bar').hidden = false; $('bar').max = p.total; $('bar').value = p.done; $('who').textContent = p.rater + ', ' + p.done + ' of ' + p.total; }
 async function show(place) {
-  if (place === null) { only('end'); $('thanks').focus(); return; }
+  if (place === null) { try { sessionStorage.removeItem('rater'); } catch (x) {} only('end'); $('thanks').focus(); return; }
   const c = await ask('/card?' + new URLSearchParams({rater, place})); at = c.place; progress(c); only('work');
   $('history').replaceChildren(...c.history.map(h => { const l = document.createElement('li'), t = document.createElement('div'); t.append(words(h.title, 'name'), document.createElement('br'), words(h.behaviors.join(', '), 'what')); l.append(picture(h.picture), t); return l; }));
   const past = JSON.stringify(c.history); $('what').textContent = (past === before ? 'Same shopper; also r' : 'R') + 'ecommended as the next ' + c.target; before = past; $('item').replaceChildren(...(c.item.picture ? [picture(c.item.picture)] : []), (f => (f.textContent = c.item.title, f))(document.createElement('figcaption')));
-  marks.forEach((b, k) => b.setAttribute('aria-pressed', c.rating === k + 1)); $('back').disabled = at === 0; had = c.rating; then = c.next; $('skip').textContent = had === null ? 'Skip' : 'Keep ' + had; window.scrollTo(0, 0); $('head').focus({preventScroll: true});
+  marks.forEach((b, k) => b.setAttribute('aria-pressed', c.rating === k + 1)); $('back').disabled = at === 0; had = c.rating; then = c.next; $('skip').textContent = had === null ? 'Skip' : 'Keep ' + had; window.scrollTo(0, 0); $('head').focus({preventScroll: true}); since = performance.now();
 }
-async function act(f) { if (busy) return; busy = true; try { await f(); } catch (e) { say(e instanceof TypeError ? 'Not done: the program does not answer. Is it still running?' : 'Not done: ' + e.message, true); } finally { busy = false; } }
-const rate = v => act(async () => { const p = await ask('/rate', {rater, place: at, rating: v}); progress(p); say(v === null ? 'skipped' : 'saved: ' + v); await show(p.next); });
-const skip = () => had === null ? rate(null) : act(async () => { say('kept: ' + had); await show(then); });
+async function act(f) { if (busy) return; busy = true; try { await f(); } catch (e) { say(e instanceof TypeError ? 'Not done: the program does not answer. Is it still running? If it was started again, open the address it printed.' : 'Not done: ' + e.message, true); } finally { busy = false; } }
+const fresh = () => performance.now() - since < calm;
+const rate = v => fresh() ? null : act(async () => { const p = await ask('/rate', {rater, place: at, rating: v, sheet}); progress(p); say(v === null ? 'skipped' : 'saved: ' + v); await show(p.next); });
+const skip = () => had === null ? rate(null) : fresh() ? null : act(async () => { say('kept: ' + had); await show(then); });
 const back = n => act(async () => { say(''); await show(n); });
 marks.forEach((b, k) => b.addEventListener('click', () => rate(k + 1)));
 $('skip').addEventListener('click', skip); $('back').addEventListener('click', () => at > 0 && back(at - 1)); $('again').addEventListener('click', () => back(at));
@@ -359,15 +399,20 @@ def page(sheet:Sheet, nonce:str)->str:
     "The HTML of the page for a sheet"
     e = html.escape; words = dict(SCALE)
     marks = ''.join(f'<button type="button" aria-pressed="false" aria-keyshortcuts="{n}" aria-label="{n}, {e(w)}"><b>{n}</b>{e(w)}</button>' for n,w in SCALE)
-    put = {'@NAME@':e(sheet.name), '@NONCE@':nonce, '@ABOUT@':e(sheet.about), '@ASK@':e(ASK), '@LOW@':e(words[1]), '@HIGH@':e(words[5]), '@BUTTONS@':marks}
+    put = {'@NAME@':e(sheet.name), '@NONCE@':nonce, '@SHEET@':sheet.hash, '@ABOUT@':e(sheet.about), '@ASK@':e(ASK), '@LOW@':e(words[1]), '@HIGH@':e(words[5]), '@BUTTONS@':marks}
     return re.sub('@[A-Z]+@', lambda m: put.get(m[0], m[0]), _PAGE)
 
-# %% ../../nbs/6_studies/10_ratings.ipynb #0031
+# %% ../../nbs/6_studies/10_ratings.ipynb #0032
 class _Handler(BaseHTTPRequestHandler):
     "Guards, then `answer`"
     server_version, sys_version, timeout = 'tmf_nb', '', 30
     store:Ratings=None; most = 4096          # bytes of a post
     def log_message(self, *a:Any)->None: pass
+
+    def handle(self)->None:
+        "Whoever leaves the page in the middle of an answer is no error"
+        try: super().handle()
+        except ConnectionError: pass
 
     def send(self, status:int, body:bytes, kind:str, policy:str="default-src 'none'")->None:
         self.send_response(status)
@@ -398,7 +443,9 @@ class _Handler(BaseHTTPRequestHandler):
     def reply(self, post:bool)->None:
         "One request"
         try:
-            self.guard(post); url = urlsplit(self.path)
+            self.guard(post)
+            try: url = urlsplit(self.path)
+            except ValueError: raise Refused(400, 'not a path') from None
             if not post and url.path=='/':
                 nonce = secrets.token_urlsafe(16)
                 return self.send(200, page(self.store.sheet, nonce).encode(), 'text/html; charset=utf-8', f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; connect-src 'self'")
@@ -421,7 +468,7 @@ def server(
     s.daemon_threads = True
     return s
 
-# %% ../../nbs/6_studies/10_ratings.ipynb #0037
+# %% ../../nbs/6_studies/10_ratings.ipynb #0038
 def card_html(card:dict)->str:
     "A card of `shown` as HTML, text escaped"
     pic = lambda p, w: f'<img src="{html.escape(p)}" alt="" style="width:{w}px;height:{w}px;object-fit:contain">' if p else ''
@@ -452,7 +499,7 @@ def rate_here(
     box.children = [said, body, w.HTML(f'<b>{html.escape(ASK)}</b>'), w.HBox(box.marks, layout=w.Layout(flex_flow='row wrap')), w.HBox([box.back, box.skip])]; show()
     return box
 
-# %% ../../nbs/6_studies/10_ratings.ipynb #0041
+# %% ../../nbs/6_studies/10_ratings.ipynb #0042
 def appeals(
     shop:Any,               # Storefront
     questions:Any,          # CandidateSet from which the sheet was made
@@ -479,7 +526,7 @@ def simulate_raters(
     keys = [(q, i) for q in sheet.questions for i in sorted(set(q['recommended'].values()))]; a = np.array([appeal[q['id'],i] for q,i in keys])
     rng = np.random.default_rng([seed, 4]); b = rng.normal(size=raters)*bias; x = 1+4*a+b[:,None]+noise*rng.normal(size=(raters, len(a)))
     r = np.clip(np.floor(x+.5), 1, 5).astype(int); gone = rng.random(r.shape)<skip
-    pairs = [(n,q,i,k) for n,(q,i) in enumerate(keys) for k in sheet.systems if q['recommended'][k]==i]; n = [p[0] for p in pairs]
+    pairs = [(n,q,i,k) for n,(q,i) in enumerate(keys) for k in sheet.systems if q['recommended'][k]==i]; pairs.sort(key=lambda p: sheet.systems.index(p[3])); n = [p[0] for p in pairs]
     one = dict(sheet=sheet.hash, simulated=True, department=[q['department'] for _,q,_,_ in pairs], question=[q['id'] for _,q,_,_ in pairs], system=[k for *_,k in pairs], item=[i for _,_,i,_ in pairs])
     return _typed(pd.concat([pd.DataFrame(one | dict(rater=f'simulated {m+1:02d}', time='', rating=pd.array(np.where(gone[m,n], 0, r[m,n]), dtype='Int64'))).replace(dict(rating={0:pd.NA})) for m in range(raters)], ignore_index=True)[COLUMNS])
 
@@ -498,25 +545,30 @@ def keep_simulated(
             db.executemany('INSERT OR REPLACE INTO ratings VALUES (?,?,?,?,1,?)', [(r, q, i, None if pd.isna(v) else int(v), _now()) for r,q,i,v in zip(one.rater, one.question, one['item'], one.rating)]); db.execute('COMMIT')
         except BaseException: db.execute('ROLLBACK'); raise
 
-# %% ../../nbs/6_studies/10_ratings.ipynb #0044
+# %% ../../nbs/6_studies/10_ratings.ipynb #0045
 def _sums(frame:pd.DataFrame, unit:str)->tuple[np.ndarray,np.ndarray]:
     g = frame.dropna(subset='rating').groupby(unit).rating
     return g.sum().to_numpy(float), g.count().to_numpy(float)
+
+def _groups(frame:pd.DataFrame)->list[tuple[tuple,pd.DataFrame]]: # ((simulated, department, system), rows)
+    "Department by department, in the order in which departments and systems first appear"
+    first = {c: {x: n for n,x in enumerate(dict.fromkeys(frame[c]))} for c in ('simulated','department','system')}
+    return sorted(frame.groupby([*first], sort=False), key=lambda g: [first[c][x] for c,x in zip(first, g[0])])
 
 def averages(
     frame:pd.DataFrame,    # of `Ratings.frame`
     over:str='question',   # what the bootstrap draws again: question or rater
     draws:int=2000,
     seed:int=0,
-)->pd.DataFrame:           # one row for each of simulated, department, system: raters, questions, ratings, skipped, average, low, high
+)->pd.DataFrame:           # one row for each of simulated, department, system: raters, questions, ratings, skipped, average, low, high (nan if there is nothing to draw)
     "Average ratings with 95 % intervals; people and simulated raters are never averaged together"
     if over not in ('question','rater'): raise DataError(f"field over: {over!r} is neither 'question' nor 'rater'")
     if not frame.rating.notna().any(): raise DataError('field rating: there is no rating yet')
     out = []
-    for (s,d,k),g in frame.groupby(['simulated','department','system'], sort=False):
+    for (s,d,k),g in _groups(frame):
         t, n = _sums(g, over)
         if not len(t): continue
-        w = np.random.default_rng([seed, 8]).multinomial(len(t), np.full(len(t), 1/len(t)), draws); lo, hi = np.quantile((w@t)/(w@n), [.025,.975])
+        w = np.random.default_rng([seed, 8]).multinomial(len(t), np.full(len(t), 1/len(t)), draws); lo, hi = np.quantile((w@t)/(w@n), [.025,.975]) if len(t)>1 else (np.nan, np.nan)
         out.append(dict(simulated=s, department=d, system=k, raters=g.dropna(subset='rating').rater.nunique(), questions=g.dropna(subset='rating').question.nunique(), ratings=int(n.sum()), skipped=int(g.rating.isna().sum()), average=t.sum()/n.sum(), low=lo, high=hi))
     return pd.DataFrame(out)
 
@@ -528,16 +580,17 @@ def gains(
     seed:int=0,
 )->pd.DataFrame:           # simulated, department: difference of the averages and relative gain, each with its interval
     "How far one system is ahead; questions are drawn again for both at once"
+    if not frame.rating.notna().any(): raise DataError('field rating: there is no rating yet')
     out = []
     for (s,d),g in frame.dropna(subset='rating').groupby(['simulated','department'], sort=False):
         ids = g.question.unique(); T = {k: g[g.system==k].groupby('question').rating.agg(['sum','count']).reindex(ids).fillna(0).to_numpy(float) for k in (system, other)}
         if any(not t[:,1].any() for t in T.values()): raise DataError(f'department {d}: no rating of {system!r} or of {other!r}')
         w = np.vstack([np.ones(len(ids)), np.random.default_rng([seed, 9]).multinomial(len(ids), np.full(len(ids), 1/len(ids)), draws)]); a, b = ((w@T[k][:,0])/np.maximum(w@T[k][:,1], 1e-9) for k in (system, other))
-        (l1,h1), (l2,h2) = (np.quantile(x[1:], [.025,.975]) for x in (a-b, a/b-1))
+        (l1,h1), (l2,h2) = (np.quantile(x[1:], [.025,.975]) if len(ids)>1 else (np.nan, np.nan) for x in (a-b, a/b-1))
         out.append(dict(simulated=s, department=d, difference=(a-b)[0], low=l1, high=h1, gain=(a/b-1)[0], gain_low=l2, gain_high=h2))
     return pd.DataFrame(out)
 
-# %% ../../nbs/6_studies/10_ratings.ipynb #0047
+# %% ../../nbs/6_studies/10_ratings.ipynb #0048
 def _kappa(c:np.ndarray)->np.ndarray: # (..., n, K) -> (...)
     "Kappa of counts; questions may have different numbers of ratings, two at least"
     m = c.sum(-1); P = (((c*c).sum(-1)-m)/(m*(m-1))).mean(-1); e = ((c.sum(-2)/m.sum(-1)[...,None])**2).sum(-1)
@@ -576,16 +629,17 @@ def counted(
 
 def agreement(frame:pd.DataFrame)->pd.DataFrame: # one row for each of simulated, department, system
     "`fleiss` for every system and department; people and simulated raters apart"
-    return pd.DataFrame([dict(simulated=s, department=d, system=k) | fleiss(counted(g)) for (s,d,k),g in frame.groupby(['simulated','department','system'], sort=False) if (counted(g).sum(1)>=2).any()])
+    return pd.DataFrame([dict(simulated=s, department=d, system=k) | fleiss(counted(g)) for (s,d,k),g in _groups(frame) if (counted(g).sum(1)>=2).any()],
+        columns=['simulated','department','system','kappa','se','z','p','test','questions','left_out','fewest','most'])
 
-# %% ../../nbs/6_studies/10_ratings.ipynb #0054
+# %% ../../nbs/6_studies/10_ratings.ipynb #0055
 def rating_table(frame:pd.DataFrame)->pd.DataFrame: # one row a system, columns (department, ...)
     "Table 4 from ratings of people, or from ratings of simulated raters; each heading says which"
     who = _who(frame); a, k = averages(frame).set_index(['department','system']), agreement(frame).set_index(['department','system'])
     out = {}
     for (d,s),r in a.iterrows():
         c = k.loc[(d,s)] if (d,s) in k.index else None
-        out.setdefault(s, {}).update({(f'{d} ({who})','average [95 %]'):f'{r.average:.3f} [{r.low:.2f}, {r.high:.2f}]', (f'{d} ({who})','kappa'):'' if c is None or np.isnan(c.kappa) else f'{c.kappa:.3f}', (f'{d} ({who})','p'):'' if c is None or np.isnan(c.p) else '< .001' if c.p<.001 else f'{c.p:.3f}', (f'{d} ({who})','ratings'):f'{r.ratings}'})
+        out.setdefault(s, {}).update({(f'{d} ({who})','average [95 %]'):f'{r.average:.3f} '+('[-]' if np.isnan(r.low) else f'[{r.low:.2f}, {r.high:.2f}]'), (f'{d} ({who})','kappa'):'' if c is None or np.isnan(c.kappa) else f'{c.kappa:.3f}', (f'{d} ({who})','p'):'' if c is None or np.isnan(c.p) else '< .001' if c.p<.001 else f'{c.p:.3f}', (f'{d} ({who})','ratings'):f'{r.ratings}'})
     return pd.DataFrame(out).T.reindex([s for s in dict.fromkeys(frame.system) if s in out])
 
 def _who(frame:pd.DataFrame)->str:
@@ -594,7 +648,7 @@ def _who(frame:pd.DataFrame)->str:
     if len(kinds)!=1: raise DataError('field simulated: ratings of people and of simulated raters are mixed (or there are none); choose one kind')
     return 'SIMULATED raters' if kinds=={True} else 'people'
 
-# %% ../../nbs/6_studies/10_ratings.ipynb #0057
+# %% ../../nbs/6_studies/10_ratings.ipynb #0058
 COLOURS = dict(TMF='#3b6fb6', MBHT='#e8853b')           # as in Figure 5; other systems, and a second of these, by their place
 _OTHERS = ('#7a7a7a','#4c9f70','#9467bd','#b8a13a')
 
@@ -606,6 +660,7 @@ def colour(system:str, systems:Sequence[str])->str:
 def shares(frame:pd.DataFrame)->pd.DataFrame: # department, system, rating, n, share (0 to 1); all five scores of every pair
     "The distribution of scores"
     f = frame.dropna(subset='rating'); out = []
+    if f.empty: raise DataError('field rating: there is no rating yet')
     for (d,k),g in f.groupby(['department','system'], sort=False):
         n = np.bincount(g.rating.astype(int), minlength=6)[1:]; out += [dict(department=d, system=k, rating=r+1, n=int(n[r]), share=n[r]/n.sum()) for r in range(5)]
     return pd.DataFrame(out)
@@ -641,7 +696,7 @@ def as_html(fig:Any)->str:
     "A plotly figure as HTML; the site replaces the script by its own copy"
     return re.sub(r' integrity="[^"]*" crossorigin="[^"]*"', '', fig.to_html(include_plotlyjs='cdn', full_html=False, config=dict(displayModeBar=False, responsive=True)))
 
-# %% ../../nbs/6_studies/10_ratings.ipynb #0062
+# %% ../../nbs/6_studies/10_ratings.ipynb #0063
 def noise_study(
     sheet:Sheet,
     appeal:Mapping[tuple[str,str],float],
@@ -658,11 +713,11 @@ def noise_study(
             out += [dict(simulated=True, noise=x, bias=bias, seed=s, system=k, average=float(g.rating.mean()), kappa=fleiss(counted(g))['kappa']) for k,g in f.groupby('system', sort=False)]
     return pd.DataFrame(out)
 
-# %% ../../nbs/6_studies/10_ratings.ipynb #0067
+# %% ../../nbs/6_studies/10_ratings.ipynb #0068
 PUBLISHED = pd.DataFrame([ # paper, Table 4
     ('Electronics','MBHT',3.845,.284,None), ('Electronics','TMF',4.603,.0637,19.713), ('Pets','MBHT',3.667,.198,None), ('Pets','TMF',4.403,.149,20.071), ('Sports','MBHT',3.313,.249,None), ('Sports','TMF',4.157,.185,25.475)], columns=['department','system','average','kappa','gain %'])
 
-# %% ../../nbs/6_studies/10_ratings.ipynb #0070
+# %% ../../nbs/6_studies/10_ratings.ipynb #0074
 def noise_slider(
     sheet:Sheet,
     appeal:Mapping[tuple[str,str],float],
