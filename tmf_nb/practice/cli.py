@@ -6,7 +6,7 @@
 __all__ = ['parser', 'demo', 'res_user', 'recommend', 'check', 'storefront', 'table', 'rate', 'main']
 
 # %% ../../nbs/7_practice/01_cli.ipynb #0003
-import argparse, sys
+import argparse, signal, sys, threading
 from pathlib import Path
 from typing import Any, Sequence
 from ..data.core import DataError
@@ -185,6 +185,7 @@ def rate(a:argparse.Namespace)->None:
     if a.export: return _said(store, a.export)
     with server(store, a.port) as s:
         print(f'{store.sheet.name}: {len(store.sheet.questions)} questions. Rate at http://127.0.0.1:{s.server_address[1]}/ (this machine only); stop with Ctrl-C, every rating is saved at once', flush=True)
+        for sign in (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else (): signal.signal(sign, signal.default_int_handler)     # Ctrl-C counts where a shell in the background had it ignored, and so does kill
         try: s.serve_forever()
         except KeyboardInterrupt: print(f'\nsaved in {store.path}')
 
