@@ -40,7 +40,7 @@ alone = lambda arm: arm.split("-")[0] in ("users", "graph", "away", "blind", "no
 
 
 def scene():
-    "Shop, its whole log, the questions, and the shoppers who ask them"
+    "Shop, its whole log, the shoppers who ask, their questions, and the department of each"
     import numpy as np
     from tmf_nb.data.candidates import draw, leave_last_out
     from tmf_nb.data.storefront import make_storefront
@@ -50,12 +50,11 @@ def scene():
     cold = split.test[np.random.default_rng(71).permutation(len(split.test))[:COLD]]
     cold = cold[np.argsort(cold[:, 0])]
     of = shop.truth.department.to_numpy()[data.log.items[cold[:, 1]]]
-    sets = {}
-    for kind in ("random", "hard"):
-        parts = {d: draw(data, cold[of == d], limit=EACH, kind=kind, name=d.lower(), skip=True) for d in DEPARTMENTS}
-        sets[kind] = replace(parts[DEPARTMENTS[0]], name=f"open-{kind}", cases=[replace(c, user=-1) for s in parts.values() for c in s.cases])     # to whoever is asked they are strangers
-        sets[kind].departments = [d for d, s in parts.items() for _ in s.cases]
-    return shop, data, cold[:, 0], sets | {"department": replace(sets["random"], name="open-department", cases=within(shop, data, [c for d in DEPARTMENTS for c in draw(data, cold[of == d], limit=EACH, name=d.lower(), skip=True).cases]))}
+    parts = {kind: [draw(data, cold[of == d], limit=EACH, kind=kind, name=d.lower(), skip=True) for d in DEPARTMENTS] for kind in ("random", "hard")}
+    cases = {kind: [c for s in p for c in s.cases] for kind, p in parts.items()}
+    cases["department"] = within(shop, data, cases["random"])
+    sets = {kind: replace(parts["random"][0], name=f"open-{kind}", cases=[replace(c, user=-1) for c in cs]) for kind, cs in cases.items()}     # to whoever is asked they are strangers
+    return shop, data, cold[:, 0], sets, [d for d, s in zip(DEPARTMENTS, parts["random"]) for _ in s.cases]
 
 
 def within(shop, data, cases):
@@ -66,7 +65,7 @@ def within(shop, data, cases):
         rng, like = np.random.default_rng([75, c.user]), np.flatnonzero((department == department[c.item]) & (shelf == shelf[c.item]))
         may = np.setdiff1d(like, [*data.log.items[data.log.of(c.user)], c.item])
         ids = rng.permutation([c.item, *rng.choice(may, 10, replace=False)])
-        out.append(replace(c, user=-1, candidates=tuple(int(i) for i in ids), answer=int(np.flatnonzero(ids == c.item)[0])))
+        out.append(replace(c, candidates=tuple(int(i) for i in ids), answer=int(np.flatnonzero(ids == c.item)[0])))
     return out
 
 
@@ -109,20 +108,20 @@ def learn(arm, seed):
     import numpy as np
     import torch
     from tmf_nb.data.candidates import leave_last_out
-    from tmf_nb.data.core import Stages, run_record, save_json, write_folder
+    from tmf_nb.data.core import run_record, save_json, write_folder
     from tmf_nb.data.metrics import generation_metrics, hits_at
     from tmf_nb.encoders.features import ItemFeatures, encode_items, graph_encoder
     from tmf_nb.llm.backbone import TinyCfg, cache_dir, load_backbone
-    from tmf_nb.llm.tmf import LESSON, RUNGS, TMF, FusionAlone, TMFCfg, fit, generate, tiny_backbone, warm_fusion
+    from tmf_nb.llm.tmf import LESSON, TMF, FusionAlone, TMFCfg, fit, generate, tiny_backbone, warm_fusion
     from tmf_nb.practice.run import RunCfg, resting, tuning, warming
     from tmf_nb.rivals.sequential import Popularity, SASRecCfg, train_sasrec
     t0, took = time.time(), {}
-    shop, whole, strangers, sets = scene()
+    shop, whole, strangers, sets, departments = scene()
     data = log_of(shop, whole, strangers, arm)
     split = leave_last_out(data)
     family, _, name = arm.partition("-")
     where, home = WORK/f"{arm}-s{seed}", WORK/f"base-s{seed}"
-    right, hits, quick = {k: np.array([c.answer for c in s.cases]) for k, s in sets.items()}, {}, {}
+    right, hits = {k: np.array([c.answer for c in s.cases]) for k, s in sets.items()}, {}
     asked = {k: s.cases for k, s in sets.items() if k != "department" or family in ("base", "home", "away", "blind")}
     if arm == "base" or family == "noise":
         for p in NOISE if arm == "base" else (int(name),): asked |= {f"{k}, history {p} % noise": spoiled(s.cases, p/100, len(data.catalog)) for k, s in sets.items() if k != "department"}
@@ -207,7 +206,7 @@ def learn(arm, seed):
     print(f"{arm} s{seed}  written {written}", flush=True)
     weights = sum(p.numel() for g in tmf.groups().values() for p in g)
     save_json(path(arm, seed), run_record("open", "storefront-demo", arm, seed, len(right["random"]), {r: {k: round(float(np.mean(v)), 4) for k, v in h.items()} for r, h in hits.items()}, whole.hash, time.time()-t0, row=arm, hits=hits, written=written, took=took, learned_from=data.hash,
-              departments=sets["random"].departments, candidates_hash={k: sets[k].hash for k in ("random", "hard")}, department_hash=sets["department"].hash, shoppers=len(data.log.user_ids), items=len(data.catalog), events=len(data.log), questions=len(split.train), steps=steps, moves=moves, lr=how.lr, settings=settings, weights=weights,
+              departments=departments, candidates_hash={k: sets[k].hash for k in ("random", "hard")}, department_hash=sets["department"].hash, shoppers=len(data.log.user_ids), items=len(data.catalog), events=len(data.log), questions=len(split.train), steps=steps, moves=moves, lr=how.lr, settings=settings, weights=weights,
               ceilings={k: {n: round(shop.ceiling(s.cases, see).expected, 4) for n, see in dict(everything={"text", "behavior", "image", "graph"}, content={"text", "behavior", "image"}, words={"text", "behavior"}).items()} for k, s in sets.items()} if arm == "base" else None,
               train_loss=round(float(np.mean([r["loss"] for r in log[-50:]])), 4) if log else None, threads=torch.get_num_threads()))
 

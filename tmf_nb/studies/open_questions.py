@@ -19,11 +19,14 @@ LABELS = dict(popularity='most popular', sasrec='SASRec, 60 s at most', graph='g
 def open_arms(
     folder:str|Path='results', # what tools/open.py wrote is in its folder open
 )->dict[str,list[dict]]:       # arm -> records, by seed
-    "Every arm that was measured; `DataError` where arms answered other questions"
+    "Every arm that was measured; `DataError` where arms answered other questions, or seeds of one arm were trained otherwise"
     out = {}
-    for r in load_results(folder, 'open', ('hits','written','departments','candidates_hash','settings')): out.setdefault(r['row'], []).append(r)
+    for r in load_results(folder, 'open', ('hits','written','departments','candidates_hash','settings','steps','lr','learned_from')): out.setdefault(r['row'], []).append(r)
     for f in ('candidates_hash','data_hash','n'):
         if len({str(r[f]) for rs in out.values() for r in rs})>1: raise DataError(f'{folder}/open, field {f}: the arms differ in it and cannot be compared')
+    for a,rs in out.items():
+        for f in ('settings','steps','lr','learned_from'):
+            if len({str({k:v for k,v in r[f].items() if k!='seed'} if f=='settings' else r[f]) for r in rs})>1: raise DataError(f'{folder}/open, field {f}: seeds of {a} differ in it')
     return {a: sorted(rs, key=lambda r: r['seed']) for a,rs in out.items()}
 
 def seeds_of(
