@@ -66,7 +66,7 @@ class Oracle:
             for i,s in zip(one, to[one]): both[...,s] += np.einsum('kz,kw,kv->kzwv', pi[...,i], A[...,i], B[...,i])
             self.factors.append(put(both[...,to[first]],'zwv'))
         if graph: self.factors.append(put(T['crowd'][:,:,t.community.to_numpy()[first]],'g'))
-        self._done = {}
+        self._done, self._shelf, self._bare = {}, coll, (shop.items.image=='').to_numpy()
 
     def likelihood(self,
         sig:int,          # signature
@@ -127,8 +127,8 @@ class Oracle:
         if c.target!=2: raise DataError(f'{row}, field target: ceilings are for purchases, not for {BEHAVIORS[c.target]!r}')
         shown = {i for i,_ in c.history}; again = shown & set(c.candidates)
         if again: raise DataError(f'{row}, field candidates: item {t.items.item_id[min(again)]!r} is in the history; ceilings are for targets that are new to the shopper')
-        if len({t.truth.collection[i] for i in c.candidates})>1: raise DataError(f'{row}, field candidates: they are not of one collection')
-        blind = [i for i in shown|set(c.candidates) if 'image' in self.see and t.items.image[i]=='']
+        if len(set(self._shelf[list(c.candidates)].tolist()))>1: raise DataError(f'{row}, field candidates: they are not of one collection')
+        blind = [i for i in shown|set(c.candidates) if 'image' in self.see and self._bare[i]]
         if blind: raise DataError(f'{row}: item {t.items.item_id[blind[0]]!r} has no picture; ceilings with pictures need a shop made with no_picture=0')
 
 def _product(xs:list[np.ndarray])->np.ndarray:

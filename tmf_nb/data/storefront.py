@@ -9,7 +9,7 @@ __all__ = ['BEHAVIORS', 'ROLES', 'SHARE', 'PULL', 'OUTCOME', 'MISSIONS', 'CARD',
 # %% ../../nbs/1_data/03_storefront.ipynb #0003
 import zipfile
 from dataclasses import dataclass, asdict, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Sequence
 import numpy as np, pandas as pd
@@ -220,10 +220,14 @@ def pixel_features(
     w = x[...,1]*(x[...,1]>.3)
     hue = np.histogram(x[...,0], 24, (0,1), weights=w)[0]/(w.sum()+1)
     m = g[24:72,24:72]-g[24:72,24:72].mean(); F = np.fft.fftshift(np.abs(np.fft.fft2(m*np.hanning(48)[:,None]*np.hanning(48))))
-    yy,xx = np.mgrid[-24:24,-24:24]; rad = np.hypot(yy,xx)
-    ring = [np.log1p(np.sort(F[(rad>=r)&(rad<r+1)])[-n:].mean()) for r in range(2,20) for n in (1,4,8)]
-    edge = np.abs(np.diff(g,axis=0)); e = [np.quantile(g,q) for q in (.01,.05,.5,.95,.99)] + [np.quantile(edge,q) for q in (.5,.8,.9,.95,.99)] + [(g<.12).mean(), (g>.97).mean(), w.mean(), (x[...,1]>.15).mean(), (x[...,1]>.3).mean(), (x[...,1]>.6).mean()]
+    ring = [np.log1p(x[-n:].mean()) for x in (np.sort(F[at]) for at in _rings()) for n in (1,4,8)]
+    edge = np.abs(np.diff(g,axis=0)); e = [*np.quantile(g, (.01,.05,.5,.95,.99)), *np.quantile(edge, (.5,.8,.9,.95,.99))] + [(g<.12).mean(), (g>.97).mean(), w.mean(), (x[...,1]>.15).mean(), (x[...,1]>.3).mean(), (x[...,1]>.6).mean()]
     return np.concatenate([np.sqrt(hue), ring, e, np.asarray(im.resize((12,12)).convert('L'), float).ravel()/255])
+
+@lru_cache
+def _rings()->list[np.ndarray]: # masks (48, 48) of what is 2, 3 ... 19 away from the middle
+    yy,xx = np.mgrid[-24:24,-24:24]; rad = np.hypot(yy,xx)
+    return [(rad>=r)&(rad<r+1) for r in range(2,20)]
 
 def co_purchases(
     dataset:Dataset,

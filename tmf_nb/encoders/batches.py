@@ -162,7 +162,7 @@ def train_loop(
 )->list[dict[str,float]]:                             # per epoch: loss, seconds of computing, valid
     "Shuffle, step, validate, keep the best; leaves the model in eval mode"
     rng = np.random.default_rng([cfg.seed, 101])
-    opt = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=cfg.lr, weight_decay=cfg.decay)
+    opt = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=cfg.lr, weight_decay=cfg.decay, fused=True)
     spent = lambda: time.process_time()/torch.get_num_threads()
     t0, log, best = spent(), [], (-math.inf, -1, None)
     for epoch in range(cfg.epochs):

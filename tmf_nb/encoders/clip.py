@@ -76,7 +76,7 @@ class Encoder:
         ids = torch.cat([self.tokenizer(kinds[k:k+1024]) for k in range(0, len(kinds), 1024)])            # the end of a text has the largest id
         length = ids.argmax(1)+1; order = length.argsort(); out = None
         for at in order.split(batch):
-            v = self._unit(lambda some: self._words(some, int(some.argmax(1).max())+1), ids[at])
+            v = self._unit(self._words, ids[at])
             if out is None: out = torch.zeros(len(kinds), v.shape[1])
             out[at] = v
             if tick: tick(len(at))
@@ -92,10 +92,11 @@ class Encoder:
         n = self.together or len(batch)
         return F.normalize(torch.cat([read(batch[k:k+n]) for k in range(0, len(batch), n)]).float(), dim=1)
 
-    def _words(self, ids:Tensor, length:int)->Tensor:
+    def _words(self, ids:Tensor)->Tensor:
         "A text tower that reads from left to right, and is read where the text ends, need not read the padding after it"
         m = self.model; seen = getattr(m, 'attn_mask', None)
         if seen is None or not isinstance(getattr(m, 'positional_embedding', None), Tensor) or getattr(m, 'text_pool_type', '')!='argmax' or not torch.isinf(seen[:-1,1:].diagonal()).all(): return m.encode_text(ids)
+        length = int(ids.argmax(1).max())+1
         return torch.func.functional_call(m, dict(positional_embedding=m.positional_embedding[:length], attn_mask=seen[:length,:length]), (None, ids[:,:length]))[1]
 
 # %% ../../nbs/2_encoders/00_clip.ipynb #0013
@@ -131,7 +132,9 @@ def new_clip(cfg:SmallCfg)->nn.Module:
     "A small open_clip model: ResNet pictures, two-layer Transformer texts"
     from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
     torch.manual_seed(cfg.seed)
-    return CLIP(cfg.dim, CLIPVisionCfg(layers=(1,1,1,1), width=cfg.width, head_width=cfg.width*4, image_size=cfg.size), CLIPTextCfg(context_length=cfg.context, width=cfg.dim, heads=4, layers=2))
+    model = CLIP(cfg.dim, CLIPVisionCfg(layers=(1,1,1,1), width=cfg.width, head_width=cfg.width*4, image_size=cfg.size), CLIPTextCfg(context_length=cfg.context, width=cfg.dim, heads=4, layers=2))
+    model.visual.to(memory_format=torch.channels_last)       # convolutions are faster with the colours innermost
+    return model
 
 def to_square(
     image:Any, # PIL image, RGB
@@ -178,19 +181,20 @@ def train_small(
     pix = lru_cache(2**14)(lambda k: to_square(catalog.picture(at[k]), cfg.size))          # of a large catalogue, what training comes across
     texts = catalog.texts
     model, g, n = new_clip(cfg), torch.Generator().manual_seed(cfg.seed), min(cfg.batch, len(at))
-    opt = torch.optim.AdamW(model.parameters(), lr=cfg.lr, weight_decay=.05, betas=(.9,.98))
+    enc = Encoder(model, tok, lambda im: to_float(to_square(im, cfg.size)), f'open_clip small, trained on this catalogue ({cfg.steps} steps, seed {cfg.seed})')
+    opt = torch.optim.AdamW(model.parameters(), lr=cfg.lr, weight_decay=.05, betas=(.9,.98), fused=True)
     model.train()
     for step in range(cfg.steps):
         for p in opt.param_groups: p['lr'] = cfg.lr*min(1, (step+1)/20, .02+1.96*(cfg.steps-step)/cfg.steps/1.5)
         b = torch.randperm(len(at), generator=g)[:n]
         x, ids = to_float(torch.stack([pix(k) for k in b.tolist()])), tok([texts[at[k]] for k in b.tolist()])
-        u, w = F.normalize(model.encode_image(jitter(x,g)),dim=1), F.normalize(model.encode_text(ids),dim=1)
+        u, w = F.normalize(model.encode_image(jitter(x,g)),dim=1), F.normalize(enc._words(ids),dim=1)
         loss = contrast(u, w, model.logit_scale.exp().clamp(max=50))
         if cfg.visual: loss = loss + cfg.visual*contrast(u, F.normalize(model.encode_image(jitter(x,g)),dim=1), 8.)
         opt.zero_grad(); loss.backward(); opt.step()
         if tick: tick(1, f'loss {loss.item():.2f}')
     model.requires_grad_(False).eval()
-    return Encoder(model, tok, lambda im: to_float(to_square(im, cfg.size)), f'open_clip small, trained on this catalogue ({cfg.steps} steps, seed {cfg.seed})')
+    return enc
 
 # %% ../../nbs/2_encoders/00_clip.ipynb #0029
 def latent_text(

@@ -172,7 +172,7 @@ def train_graph(
     torch.manual_seed(cfg.seed)
     g = GraphEncoder(len(dataset.catalog), len(dataset.behaviors), edges or behavior_edges(dataset, split.visible), len(dataset.log.user_ids), cfg)
     (items, behaviors, mask, target), y = event_questions(dataset, split.visible, cfg.max_history, looks=split.looks)
-    opt = torch.optim.AdamW([dict(params=[g.table, g.prior, g.behavior], weight_decay=cfg.decay), dict(params=[g.recency, g.strength, g.spread.weight], weight_decay=0.)], lr=cfg.lr)
+    opt = torch.optim.AdamW([dict(params=[g.table, g.prior, g.behavior], weight_decay=cfg.decay), dict(params=[g.recency, g.strength, g.spread.weight], weight_decay=0.)], lr=cfg.lr, fused=True)
     batch = max(cfg.batch, min(1024, len(y)//80))
     epochs = min(cfg.epochs, max(5, cfg.enough//len(y)))
     steps = epochs*math.ceil(len(y)/batch)

@@ -210,7 +210,7 @@ def school(
 )->list[float]:                # loss per step
     "Train all weights on a lesson, then freeze them again"
     model.train().requires_grad_(True)
-    opt, losses = torch.optim.AdamW(model.parameters(), lr=lr, betas=(.9,.98), weight_decay=.01), []
+    opt, losses = torch.optim.AdamW(model.parameters(), lr=lr, betas=(.9,.98), weight_decay=.01, fused=True), []
     for k in range(steps):
         for g in opt.param_groups: g['lr'] = lr*min(1, (k+1)/20, 2*(steps-k)/steps)
         rows = lesson(k)

@@ -253,7 +253,7 @@ def warm_fusion(
     on, asked = ([np.flatnonzero(w==k) for k in range(which.max()+1)] for w in (which, which[Y]))
     touched = np.unique((log.users.astype(np.int64)*I + log.items)[split.visible])
     rng, hits, params = np.random.default_rng([seed, 43]), [], tmf.fusion.begin() + list(tmf.match.parameters())
-    opt = torch.optim.AdamW(params, lr=lr, weight_decay=.05)
+    opt = torch.optim.AdamW(params, lr=lr, weight_decay=.05, fused=True)
     tmf.train()
     for k in range(steps):
         for g in opt.param_groups: g['lr'] = lr*min(1, (k+1)/30, .02+(steps-k)/steps)
@@ -388,7 +388,7 @@ def tiny_backbone(
     b = make_tiny(names, some, tiny, tick)
     enc = PromptEncoder(b.tokenizer, names, words, b.window, max_name)
     b.model.train().requires_grad_(True)
-    opt, mark = torch.optim.AdamW(b.model.parameters(), lr=2e-3, betas=(.9,.98), weight_decay=.01), _unit(1, b.width, tiny.seed)[0]
+    opt, mark = torch.optim.AdamW(b.model.parameters(), lr=2e-3, betas=(.9,.98), weight_decay=.01, fused=True), _unit(1, b.width, tiny.seed)[0]
     for k in range(steps):
         for g in opt.param_groups: g['lr'] = 2e-3*min(1, (k+1)/20, 3*(steps-k)/steps+.02)
         loss = _soft_lesson(b, enc, mk.batch(split.train, 32, tiny.seed+1, k), k, mark, 4 if k<.3*steps else 8 if k<.5*steps else None)

@@ -157,7 +157,7 @@ def train(
     "Optimise; deterministic in (seed, step), resumable, alone or in several processes"
     here = processes()
     lrs = dict(lora=cfg.lr, fusion=cfg.lr_fusion, adaptor=cfg.lr_adaptor)
-    opt = torch.optim.AdamW([dict(params=p, lr=lrs[n], peak=lrs[n], weight_decay=0. if n=='lora' else cfg.decay) for n,p in groups.items() if p], betas=(.9,.98))
+    opt = torch.optim.AdamW([dict(params=p, lr=lrs[n], peak=lrs[n], weight_decay=0. if n=='lora' else cfg.decay) for n,p in groups.items() if p], betas=(.9,.98), fused=True)
     params = [p for g in opt.param_groups for p in g['params']]
     start, rows, best = load_progress(checkpoint, opt, params) if resume and checkpoint and Path(checkpoint).exists() else (0, [], None)
     if start and tick: tick(start, 'resumed')

@@ -21,6 +21,7 @@ from ..data.ceiling import SIGHTS, Oracle
 from ..data.public import funnel_of, is_movielens, llara_cases, load_log, load_movielens
 from ..data.candidates import first_touches, Case, CandidateSet, CaseMaker, Split, draw, leave_last_out
 from ..data.metrics import generation_metrics, hits_at, interval, reciprocal_rank
+from ..encoders.clip import SmallCfg
 from ..encoders.features import GRAPHS, ItemFeatures, encode_items, graph_encoder, graph_settings
 from ..rivals.sequential import Popularity, SASRecCfg, train_sasrec
 from ..llm.backbone import Backbone, TinyCfg, cache_dir, load_backbone
@@ -37,6 +38,7 @@ class RunCfg:
     backbone:str='tiny'             # tiny, smollm2, a folder or a hub name
     depth:int|None=None             # first layers of the backbone only
     encoder:str='small'             # small, or an open_clip name/weights such as ViT-B-32/laion2b_s34b_b79k
+    encoder_steps:int|None=None     # training steps of the small encoder at most; 160 if None, fewer for a catalogue of less than 300
     image_features:str|None=None    # safetensors with ids and image, instead of an image encoder
     text_features:str|None=None     # safetensors with ids and text, instead of a text encoder
     graph:str='small'               # graph encoder: small, mbht, mbgcn, mbrec, tgt or mmsr
@@ -72,6 +74,7 @@ class RunCfg:
     def __post_init__(self):
         for f in ('data','posters','backbone','encoder','image_features','text_features'):
             if isinstance(getattr(self, f), Path): object.__setattr__(self, f, str(getattr(self, f)))
+        if self.encoder_steps is not None and self.encoder_steps<1: raise DataError(f'field encoder_steps: {self.encoder_steps} is less than 1')
 
 def command_of(cfg:RunCfg)->str:
     "The command line that gives these settings; files by name, not by place"
@@ -133,7 +136,8 @@ def item_features(
     stages:Stages,
 )->tuple[ItemFeatures,Any]: # features of every item, and the graph encoder (a scorer)
     "Pictures and words encoded, or read from the user's files; the graph encoder trained"
-    enc = encode_items(dataset, cfg.encoder, cfg.seed, cache_dir()/'features', cfg.image_features, cfg.text_features, stages)
+    small = SmallCfg() if cfg.encoder_steps is None else SmallCfg(steps=cfg.encoder_steps)
+    enc = encode_items(dataset, cfg.encoder, cfg.seed, cache_dir()/'features', cfg.image_features, cfg.text_features, stages, small)
     if cfg.graph=='mmsr':
         from tmf_nb.rivals.mmsr import MMSRCfg, item_codes, train_mmsr
         how = MMSRCfg(seed=cfg.seed, target_answers=True, seconds=600.)

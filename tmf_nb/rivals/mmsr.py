@@ -42,7 +42,7 @@ def autoencode(
     "What one layer with a sigmoid keeps of vectors, if another has to write them again (mean squared error; columns are standardised first)"
     torch.manual_seed(seed); g = torch.Generator().manual_seed(seed)
     x = (x-x.mean(0))/x.std(0, correction=0).clamp_min(1e-6)
-    read, write = nn.Linear(x.shape[1], width), nn.Linear(width, x.shape[1]); opt = torch.optim.Adam([*read.parameters(), *write.parameters()], lr=lr)
+    read, write = nn.Linear(x.shape[1], width), nn.Linear(width, x.shape[1]); opt = torch.optim.Adam([*read.parameters(), *write.parameters()], lr=lr, fused=True)
     for _ in range(epochs):
         for k in torch.randperm(len(x), generator=g).split(batch):
             loss = F.mse_loss(write(read(x[k]).sigmoid()), x[k])

@@ -149,20 +149,23 @@ def auc_interval(
     seed:int=0,
 )->tuple[float,float,float]:    # AUC (or difference) and its interval
     "Bootstrap over users"
-    from scipy.stats import rankdata
     scores, other = np.atleast_2d(scores), None if other is None else np.atleast_2d(other)
     if draws<1: raise DataError(f'field draws: {draws} is less than 1')
     for n,x in (('scores',scores), ('users',np.atleast_2d(users)), ('other',scores if other is None else other)):
         if x.shape[1]!=len(labels): raise DataError(f'field {n}: {x.shape[1]} for {len(labels)} answers')
     for s in (*scores, *(() if other is None else other)): auc(s, labels)
-    rng, where = np.random.default_rng(seed), [np.flatnonzero(users==u) for u in np.unique(users)]
-    def area(s, at): y = labels[at]; p = y.sum(); return ((rankdata(s[:,at], axis=1)[:,y==1].sum(1)-p*(p+1)/2)/(p*(len(y)-p))).mean()
-    def value(at): return area(scores, at) - (0 if other is None else area(other, at))
+    rng, (names, who) = np.random.default_rng(seed), np.unique(users, return_inverse=True)
+    def sides(s):                                                          # sorted once; a drawn question counts as often as its user is drawn
+        o = np.argsort(s); tie = np.flatnonzero(np.r_[True, np.diff(s[o])>0]); y = labels[o]==1
+        def area(w): yes, no = (np.add.reduceat(w[o]*k, tie) for k in (y, ~y)); return (yes*(no.cumsum()-no/2)).sum()/(yes.sum()*no.sum())
+        return area
+    mine, theirs = ([sides(s) for s in x] for x in (scores, () if other is None else other))
+    def value(w): return np.mean([f(w) for f in mine]) - (np.mean([f(w) for f in theirs]) if theirs else 0)
     got = []
     for _ in range(draws):
-        at = np.concatenate([where[k] for k in rng.integers(len(where), size=len(where))])
-        if 0<labels[at].sum()<len(at): got.append(value(at))
-    return (value(np.arange(len(labels))), *map(float, np.quantile(got, [.5-level/2, .5+level/2])))
+        w = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))[who].astype(float)
+        if 0<w[labels==1].sum()<w.sum(): got.append(value(w))
+    return (float(value(np.ones(len(labels)))), *map(float, np.quantile(got, [.5-level/2, .5+level/2])))
 
 # %% ../../nbs/5_rivals/02_yes_no.ipynb #0015
 def tensors(asked:Asked)->tuple[Tensor,Tensor,Tensor,Tensor]: # users, items, liked, labels
@@ -314,11 +317,20 @@ class LightGCN(MF):
         super().__init__(data, cfg)
         yes = data.train.labels==1
         e = torch.from_numpy(np.unique(np.stack([data.train.users[yes], data.train.items[yes]+self.n_users]), axis=1)).long()
-        self.register_buffer('edges', torch.cat([e, e.flip(0)], 1)); self.spread = LGConv()
+        self.spread = LGConv(normalize=False); self.along(torch.cat([e, e.flip(0)], 1))
+
+    def along(self, edges:Tensor)->None: # (2, E), each in both directions
+        "Spread along these edges"
+        from torch_geometric.nn.conv.gcn_conv import gcn_norm
+        n = self.n_users+self.n_items; at, w = gcn_norm(edges, None, n, add_self_loops=False)
+        g = torch.sparse_coo_tensor(at, w, (n, n), check_invariants=False).coalesce().to_sparse_csr()      # in parts, for a sparse tensor cannot be copied
+        self.register_buffer('edges', edges)
+        for k,x in dict(row=g.crow_indices(), to=g.col_indices(), weight=g.values()).items(): self.register_buffer(f'graph_{k}', x, persistent=False)
 
     def tables(self)->tuple[Tensor,Tensor]:
         x = total = torch.cat([self.people.weight, self.item.weight])
-        for _ in range(self.cfg.layers): x = self.spread(x, self.edges); total = total + x
+        graph = torch.sparse_csr_tensor(self.graph_row, self.graph_to, self.graph_weight, (len(x), len(x)), check_invariants=False)
+        for _ in range(self.cfg.layers): x = self.spread(x, graph); total = total + x
         return (total/(self.cfg.layers+1)).split([self.n_users, self.n_items])
 
 
@@ -360,7 +372,7 @@ def train_collab(
     order = np.argsort(data.train.times, kind='stable'); cut = len(order)-len(order)//10; learn, look = data.train[order[:cut]], data.train[order[cut:]]
     def new(train):                                     # a model, and its epochs: each gives the mean loss
         torch.manual_seed(cfg.seed); g = torch.Generator().manual_seed(cfg.seed)
-        m = KINDS[kind](replace(data, train=train), cfg); opt = torch.optim.Adam(m.parameters(), lr=cfg.lr, weight_decay=cfg.decay); u, i, h, y = tensors(train)
+        m = KINDS[kind](replace(data, train=train), cfg); opt = torch.optim.Adam(m.parameters(), lr=cfg.lr, weight_decay=cfg.decay, fused=True); u, i, h, y = tensors(train)
         def learning():
             while True:
                 m.train(); total = 0.
@@ -431,7 +443,7 @@ def load_collab(
     try: state = load_file(file)
     except SafetensorError as e: raise DataError(f'{file}: the weights cannot be read ({e})') from e
     m = KINDS[next(k for k,v in KINDS.items() if v.__name__==c['kind'])](data, CollabCfg(**c['cfg']))
-    if 'edges' in state: m.edges = state['edges']
+    if 'edges' in state: m.along(state['edges'])
     try: m.load_state_dict(state)
     except RuntimeError as e: raise DataError(f"{file}: does not fit its config.json ({str(e).splitlines()[-1].strip()[:200]})") from e
     m.data_hash = c['data']
