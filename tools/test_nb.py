@@ -33,13 +33,24 @@ class Shell(nbdev.test.CaptureShell):
         if was != now and not self.exc: self.odd.append(f"cell {cell.idx_}: saved {was or 'nothing'}, now {now or 'nothing'}: {cell.source.strip().splitlines()[-1][:80] if cell.source.strip() else ''}")
 
 
-def main():
+def run(nb):
+    "Whether a notebook passes; says what it does"
     nbdev.test.CaptureShell = Shell
-    nb = Path(sys.argv[1]).resolve()
+    nb = Path(nb).resolve()
     ok, seconds = nbdev.test.test_nb(nb, skip_flags=get_config().tst_flags.split(), do_print=True)
     for line in Shell.odd: print(f"{nb.name}, {line}", flush=True)
     print(("Success." if ok and not Shell.odd else "Failed.") + f" {seconds:.1f} s", flush=True)
-    sys.exit(0 if ok and not Shell.odd else 1)
+    return ok and not Shell.odd
 
 
-if __name__ == "__main__": main()
+def apart(nb, said):
+    "Run a notebook in this process, which is its own; what it says goes to a file"
+    import multiprocessing, os, warnings
+    warnings.simplefilter("ignore")
+    multiprocessing.set_start_method("fork", force=True)     # as in a process that nobody forked
+    with open(said, "w") as f:
+        for k in (1, 2): os.dup2(f.fileno(), k)
+    sys.exit(0 if run(nb) else 1)
+
+
+if __name__ == "__main__": sys.exit(0 if run(sys.argv[1]) else 1)
