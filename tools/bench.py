@@ -199,12 +199,14 @@ def decisions(depth, rounds, cases):
 
 
 def encoding(rounds, cases):
-    "Pictures and texts through open_clip: one by one, as `Encoder` does it, and in eight bits; the weights are random, which costs the same"
+    "Pictures and texts through open_clip: one by one, as `Encoder` does it, and in eight bits, with random weights, which cost the same; and the training of the small model"
+    from unittest import mock
     import open_clip
     import torch
     from torch.nn.functional import normalize
     from tmf_nb.data.storefront import make_storefront
-    from tmf_nb.encoders.clip import Encoder, SmallCfg, new_clip, to_float, to_square
+    from tmf_nb.encoders import clip
+    from tmf_nb.encoders.clip import Encoder, SmallCfg, new_clip, to_float, to_square, train_small
     data = make_storefront("demo").dataset()
     catalog, ways, worst = data.catalog, {}, {}
     catalog = type(catalog)(catalog.frame.iloc[:cases], catalog.pictures)
@@ -229,7 +231,14 @@ def encoding(rounds, cases):
             worst[mine] = dict(largest_difference=float((got[base]-got[mine]).abs().max()))
             if name in rounded: worst[low] = dict(smallest_cosine=float((got[base]*got[low]).sum(1).min()))
     for w, r in found.items(): r |= dict(items_per_second=round(cases/statistics.median(r["seconds"]), 1), **worst.get(w, {}))
-    return dict(ways=found, cases=cases), data
+    adam, lesson, few = torch.optim.AdamW, "training of small", 12
+
+    def usual():
+        "Colours outermost, one weight after the other, every text to its full length"
+        with mock.patch.object(torch.optim, "AdamW", lambda *a, fused=None, **k: adam(*a, **k)), mock.patch.object(clip, "new_clip", lambda c: new_clip(c).to(memory_format=torch.contiguous_format)), mock.patch.object(Encoder, "_words", lambda e, ids: e.model.encode_text(ids)): train_small(catalog, SmallCfg(steps=few))
+    timed = in_turn({f"{lesson}, usual": usual, lesson: lambda: train_small(catalog, SmallCfg(steps=few))}, rounds, f"{lesson}, usual")
+    for r in timed.values(): r |= dict(items_per_second=round(few*SmallCfg().batch/statistics.median(r["seconds"]), 1))
+    return dict(ways=found | timed, cases=cases), data
 
 
 def catalogue(rounds, cases):
