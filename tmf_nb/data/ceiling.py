@@ -7,6 +7,7 @@ __all__ = ['SIGHTS', 'considered', 'Oracle', 'Ceiling', 'rules', 'Story', 'paper
 
 # %% ../../nbs/1_data/07_ceiling.ipynb #0003
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Iterable, Sequence
 import numpy as np, pandas as pd
 from fastcore.basics import patch
@@ -88,12 +89,15 @@ class Oracle:
         case:Case, # its history is read
     )->np.ndarray: # (z, w, v, g), sums to one
         "What the history says about who this is"
-        seen = considered(case.history)
+        return self._believes(case.history)
+
+    def _believes(self, history:Sequence[tuple[int,int]])->np.ndarray:
+        seen = considered(history)
         if 'behavior' in self.see:
             x = sum((np.log(self.likelihood(self.sig[i], o)) for i,o in seen), np.zeros(int(np.prod(self.shape))))
             x = np.exp(x-x.max())
         else:
-            full = len(case.history)>=self.window
+            full = len(history)>=self.window
             room = {0: np.ones(int(np.prod(self.shape)))}                                     # events so far -> probability of the items so far
             for n,(i,_) in enumerate(seen[::-1], 1):
                 new, oldest = {}, n==len(seen)
@@ -111,10 +115,10 @@ class Oracle:
         cases:Sequence[Case], # new targets, see `ceiling`
     )->np.ndarray:            # (n, C), rows sum to one
         "Scorer: the probability of each candidate"
-        out = []
+        out, known = [], lru_cache(2048)(lambda history: self._believes(history).ravel())       # one history is often asked twice: with random candidates, and with hard ones
         for n,c in enumerate(cases):
             self._check(n, c)
-            post = self.profiles(c).ravel()
+            post = known(c.history)
             p = np.array([post@self.likelihood(self.sig[i], 2)/self.count[self.sig[i]] for i in c.candidates])
             p = np.round(p/p.sum(), 12); out.append(p/p.sum())                # what looks alike must tie
         return np.array(out)
