@@ -443,8 +443,9 @@ def load_collab(
     try: state = load_file(file)
     except SafetensorError as e: raise DataError(f'{file}: the weights cannot be read ({e})') from e
     m = KINDS[next(k for k,v in KINDS.items() if v.__name__==c['kind'])](data, CollabCfg(**c['cfg']))
-    if 'edges' in state: m.along(state['edges'])
-    try: m.load_state_dict(state)
-    except RuntimeError as e: raise DataError(f"{file}: does not fit its config.json ({str(e).splitlines()[-1].strip()[:200]})") from e
+    try:
+        if 'edges' in state: m.along(state['edges'])
+        m.load_state_dict(state)
+    except (RuntimeError, IndexError) as e: raise DataError(f"{file}: does not fit its config.json ({str(e).splitlines()[-1].strip()[:200]})") from e
     m.data_hash = c['data']
     return m.eval()
