@@ -1,8 +1,8 @@
-"""LLaRA on twenty candidates: tools/llara.py FOLDER [--seeds 0 1 2] [--rows NAME ...] [--backbone tiny|smollm2] [--depth N] -> results/llara/.
+"""LLaRA on twenty candidates: tools/llara.py FOLDER [--seeds 0 1 2] [--rows NAME ...] [--backbone tiny|smollm2] [--depth N] [--whole] -> results/llara/.
 
 FOLDER is laid out as LLaRA's MovieLens-100K or its LastFM (see the chapter on public data). Its validation rows are asked: of listeners or viewers that training has not met.
 Of MovieLens, whose rows are few, last likes of everybody else are asked, too; of LastFM further windows of the same listeners, `--judge` of them drawn at random, and every listener counts once.
-Every row with a language model has as many steps and the same questions: five rounds through all that there is to learn from, as in LLaRA's scripts, or `--steps`. Of every tenth listener the last two events are kept back, to stop SASRec by; of all others everything is learned from.
+Every row with a language model has as many steps and the same questions: five rounds through all that there is to learn from, as in LLaRA's scripts, or `--steps`. With `--whole` all weights of a tiny backbone move, not only LoRA's: it has read nothing that would be worth keeping. Of every tenth listener the last two events are kept back, to stop SASRec by; of all others everything is learned from.
 A row that has its file is not run again; seconds count the training of the vectors that a row stands on, too, whenever that was.
 """
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT, WORK = ROOT/"results"/"llara", ROOT/"runs"/"llara"
-NEGATIVES, ROUNDS, JUDGE = 19, 5, 800
+NEGATIVES, ROUNDS, JUDGE, LR = 19, 5, 800, 1e-3   # LR: of a backbone all of whose weights move
 ROWS = {"popular": "most popular", "sasrec": "SASRec", "gru4rec": "GRU4Rec", "titles": "titles only", "llara": "LLaRA (SASRec)", "llara-gru4rec": "LLaRA (GRU4Rec)"}
 
 
@@ -63,11 +63,12 @@ def large(data, split, row, seed, a):
     else: b = load_backbone("smollm2", a.depth)
     how = tuning(RunCfg(backbone=a.backbone, seed=seed, steps=a.steps), "text")
     if not a.steps: how = replace(how, steps=ROUNDS*len(split.train)//how.batch)
+    if a.whole: how = replace(how, lr=LR)
     ids, seconds = small(data, split, "gru4rec" if row.endswith("gru4rec") else "sasrec", seed)
     vectors = id_vectors(ids, len(data.behaviors))
-    m = (TMF if row=="titles" else LLaRA)(b, vectors, data.catalog.names, data.behaviors, TMFCfg(rung="text", objective="lm", lora_r=8, schedule="none" if row=="titles" else "continuous", backbone=a.backbone, depth=a.depth, seed=seed))
-    with Stages()(ROWS[row], how.steps) as tick: fit(m, data, split, how, NEGATIVES, WORK/f"{data.name}-{a.backbone}-{a.depth or 'all'}-{how.steps}-{len(split.train)}-{row}-s{seed}.safetensors", True, tick)
-    return m, dict(vectors_seconds=seconds, steps=how.steps, batch=how.batch, depth=a.depth, backbone=a.backbone)
+    m = (TMF if row=="titles" else LLaRA)(b, vectors, data.catalog.names, data.behaviors, TMFCfg(rung="text", objective="lm", lora_r=0 if a.whole else 8, schedule="none" if row=="titles" else "continuous", backbone=a.backbone, depth=a.depth, seed=seed))
+    with Stages()(ROWS[row], how.steps) as tick: fit(m, data, split, how, NEGATIVES, WORK/f"{data.name}-{a.backbone}-{a.depth or 'all'}{'-whole' if a.whole else ''}-{how.steps}-{len(split.train)}-{row}-s{seed}.safetensors", True, tick)
+    return m, dict(vectors_seconds=seconds, steps=how.steps, batch=how.batch, depth=a.depth, backbone=a.backbone, tuned="all" if a.whole else "LoRA")
 
 
 def main():
@@ -83,9 +84,11 @@ def main():
     p.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="NAME", help=", ".join(ROWS))
     p.add_argument("--backbone", default="tiny", choices=["tiny", "smollm2"])
     p.add_argument("--depth", type=int, help="SmolLM2: layers")
+    p.add_argument("--whole", action="store_true", help="all weights of the tiny backbone move")
     p.add_argument("--steps", type=int, help="of every language model")
     p.add_argument("--judge", type=int, default=JUDGE, help="questions of the second kind")
     a = p.parse_args()
+    if a.whole and a.backbone!="tiny": p.error("--whole is for the tiny backbone, which was made on the spot")
     WORK.mkdir(parents=True, exist_ok=True)
     data, split, sets, people = scene(a.folder, a.judge)
     print(f"{data}; {len(split.train):,} questions to learn from; " + ", ".join(f"{k}: {len(s)}" for k, s in sets.items()), flush=True)
@@ -93,7 +96,7 @@ def main():
         for row in a.rows:
             lm = row in ("titles", "llara", "llara-gru4rec")
             if row=="popular" and seed: continue
-            path = OUT/(f"{data.name}{f'-{a.backbone}-' + str(a.depth or 'all') if lm and a.backbone!='tiny' else ''}{f'-steps-{a.steps}' if lm and a.steps else ''}{f'-judge-{a.judge}' if a.judge!=JUDGE else ''}-{row}-s{seed}.json")
+            path = OUT/(f"{data.name}{f'-{a.backbone}-' + str(a.depth or 'all') if lm and a.backbone!='tiny' else ''}{'-whole' if lm and a.whole else ''}{f'-steps-{a.steps}' if lm and a.steps else ''}{f'-judge-{a.judge}' if a.judge!=JUDGE else ''}-{row}-s{seed}.json")
             if path.exists() and load_json(path)["data_hash"]==data.hash and load_json(path)["questions"]==len(split.train): continue
             t = time.time()
             m, more = large(data, split, row, seed, a) if lm else (Popularity(data, split), {}) if row=="popular" else small(data, split, row, seed)

@@ -18,6 +18,19 @@ from ..data.core import DataError, digest, hub
 from ..data.schema import PLACEHOLDERS
 
 # %% ../../nbs/4_llm/00_backbone.ipynb #0006
+def _last_layer(layer:nn.Module, h:Tensor, wanted:Tensor, attention_mask:Tensor, position_embeddings:tuple[Tensor,Tensor], past_key_values:Any=None, **_)->Tensor: # (B, L, d)
+    "A Llama's last layer: keys and values of all tokens, and the rest of it only for those whose states are wanted"
+    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+    a, r, n = layer.self_attn, torch.arange(len(h), device=h.device)[:,None], max(1, int(wanted.sum(1).max()))
+    at = wanted.byte().argsort(dim=1, descending=True, stable=True)[:,:n]; there = wanted[r,at]
+    heads, x, (cos, sin) = lambda y: y.unflatten(-1, (-1, a.head_dim)).transpose(1,2), layer.input_layernorm(h), position_embeddings
+    k, v, q = heads(a.k_proj(x)), heads(a.v_proj(x)), heads(a.q_proj(x[r,at]))
+    k, q = apply_rotary_pos_emb(k, k, cos, sin)[0], apply_rotary_pos_emb(q, q, cos[r,at], sin[r,at])[0]
+    if past_key_values is not None: k, v = past_key_values.update(k, v, a.layer_idx)
+    o = F.scaled_dot_product_attention(q, k, v, attention_mask[:,0][r,at][:,None], scale=a.scaling, enable_gqa=q.shape[1]!=k.shape[1])
+    y = h[r,at] + a.o_proj(o.transpose(1,2).flatten(2)); y = y + layer.mlp(layer.post_attention_layernorm(y))
+    return torch.zeros_like(h).index_put((r.expand_as(at)[there], at[there]), y[there].to(h.dtype))
+
 @dataclass(eq=False)
 class Backbone:
     "A causal language model with its tokenizer and the ids of the two placeholders"
@@ -59,24 +72,30 @@ class Backbone:
         mask:Tensor,           # (B, L, L) bool, True where row may look at column
         positions:Tensor,      # (B, L)
         parts:Tensor|None=None, # (B, L) of each token: 0 in the beginning that the parts of a row share, k in its k-th part, -1 padding; one part if None
+        wanted:Tensor|None=None, # (B, L) bool, whose states are wanted; others may come back as 0, which is cheaper. All if None
     )->Tensor:                 # (B, L, d) last hidden states
         "Run the transformer without its head; where a row has several parts, its beginning is read once, and then each part after it"
-        if parts is None or parts.max()<2: return self._through(embedded, mask, positions)
+        if parts is None or parts.max()<2: return self._through(embedded, mask, positions, wanted=wanted)
         from transformers import DynamicCache
         head, read = parts==0, DynamicCache()
         n = int(head.sum(1).max())
-        first = self._through(embedded[:,:n], mask[:,:n,:n], positions[:,:n], read)
+        first = self._through(embedded[:,:n], mask[:,:n,:n], positions[:,:n], read, None if wanted is None else wanted[:,:n] & head[:,:n])
         own = [(r, (p==k).nonzero()[:,0]) for r,p in enumerate(parts) for k in range(1, int(p.max())+1)]
         row, at = torch.tensor([r for r,_ in own], device=head.device), nn.utils.rnn.pad_sequence([i for _,i in own], batch_first=True, padding_value=-1)
         there, at = at>=0, at.clamp_min(0); i = row[:,None]
         read.batch_select_indices(row)                   # each part has its row's beginning behind it
         sees = torch.cat([mask[i,at,:n] & head[row,None,:n], mask[row[:,None,None],at[:,:,None],at[:,None,:]] & there[:,None,:]], 2)
-        then = self._through(embedded[i,at], sees, positions[i,at], read)
+        then = self._through(embedded[i,at], sees, positions[i,at], read, None if wanted is None else wanted[i,at] & there)
         out = nn.functional.pad(first*head[:,:n,None], (0,0,0,embedded.shape[1]-n))
         return out.index_put((i.expand_as(at)[there], at[there]), then[there])
 
-    def _through(self, embedded:Tensor, mask:Tensor, positions:Tensor, read:Any=None)->Tensor:
+    def _through(self, embedded:Tensor, mask:Tensor, positions:Tensor, read:Any=None, wanted:Tensor|None=None)->Tensor:
         "One pass; with a cache, after what is in it"
+        last = self.inner.base_model.layers[-1]
+        if wanted is not None and type(last).__name__=='LlamaDecoderLayer':
+            last.forward = lambda h, **kw: _last_layer(last, h, wanted, **kw)
+            try: return self._through(embedded, mask, positions, read)
+            finally: del last.forward
         bias = torch.zeros(mask.shape, dtype=embedded.dtype, device=embedded.device).masked_fill(~mask, torch.finfo(embedded.dtype).min)
         return self.inner.base_model(inputs_embeds=embedded, attention_mask=bias[:,None], position_ids=positions, past_key_values=read, use_cache=read is not None).last_hidden_state
 

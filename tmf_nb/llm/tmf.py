@@ -39,7 +39,7 @@ class TMFCfg:
     width:int=192                # D of the fusion
     heads:int=6
     candidates:str='block'       # see `sight`
-    lora_r:int=16
+    lora_r:int=16                # rank of the LoRA weights; 0 tunes all weights of the backbone instead, which are then saved with the model
     lora_alpha:int=32
     lora_targets:tuple[str,...]=('q_proj','k_proj','v_proj','o_proj','gate_proj','up_proj','down_proj') # linear layers of the backbone that get LoRA weights, by the end of their names
     lora_dropout:float=0.        # on what goes into LoRA; more than 0 takes the slow way, see `one_pass_`
@@ -73,7 +73,7 @@ class TMFCfg:
         if self.candidates not in COMPANY: raise DataError(f'field candidates: {self.candidates!r} is not one of {COMPANY}')
         for f in ('dropout','lora_dropout','modality_dropout','t1','ramp'):
             if not (0<=getattr(self, f)<1 if 'dropout' in f else 0<getattr(self, f)<=1): raise DataError(f'field {f}: {getattr(self, f)} is not a share')
-        if not self.lora_targets or self.lora_r<1: raise DataError(f'field {"lora_r" if self.lora_targets else "lora_targets"}: LoRA needs a rank of at least 1 and at least one layer')
+        if not self.lora_targets or self.lora_r<0: raise DataError(f'field {"lora_r" if self.lora_targets else "lora_targets"}: LoRA needs a rank of at least 1 and at least one layer')
         if not 0<=self.noise<=10: raise DataError(f'field noise: {self.noise} is not between 0 and 10')
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0008
@@ -93,6 +93,7 @@ class TMF(nn.Module):
         if len(features.behavior)!=len(self.behaviors): raise DataError(f'field features: {len(features.behavior)} behaviour vectors for {len(self.behaviors)} behaviours')
         torch.manual_seed(cfg.seed)
         take_(backbone, cfg)
+        if not cfg.lora_r: backbone.model.requires_grad_(True)
         self.backbone, self.lm = backbone, backbone.model       # `lm` registers the weights
         self.features, self.level = features, TASKS.index(RUNGS[cfg.rung])
         for n in ('image','text','graph','behavior'): self.register_buffer('v_'+n, getattr(features, n).float(), persistent=False)
@@ -119,9 +120,9 @@ class TMF(nn.Module):
         return Curriculum(max(1, int(self.cfg.ramp*steps)), self.cfg.t1, self.cfg.schedule, self.hardest, seed)
 
     def groups(self)->dict[str,list[nn.Parameter]]:
-        "What is trained, by learning rate: LoRA weights, fusion (with its match) and adaptors (with the pointer)"
+        "What is trained, by learning rate: LoRA weights (or all of the backbone), fusion (with its match) and adaptors (with the pointer)"
         of = lambda *names: [p for n,m in self.named_children() if n in names for p in m.parameters()]
-        return dict(lora=[p for n,p in self.lm.named_parameters() if 'lora_' in n], fusion=of('fusion','match'), adaptor=of('item_adaptor','behavior_adaptor','pointer'))
+        return dict(lora=[p for n,p in self.lm.named_parameters() if 'lora_' in n or not self.cfg.lora_r], fusion=of('fusion','match'), adaptor=of('item_adaptor','behavior_adaptor','pointer'))
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0012
 @patch
@@ -217,15 +218,17 @@ def read(self:TMF,
         told = seen[2].argmax(1).tolist(); enc = [replace(e, case=replace(e.case, answer=k)) for e,k in zip(enc, told)]
     groups = None if seen and self.cfg.candidates=='joint' else sharing(enc)     # in joint company a history looks different before each choice; noise and dropout on a shared history are those of its first prompt
     p = {k:v.to(self.v_image.device) for k,v in pack(enc, self.prompts, self.backbone.tokenizer.pad_token_id, 'none' if words is None else 'answer' if words=='lm' else 'all', groups).items()}
-    h = self.backbone.states(self.embed(enc, p['ids'], seen, groups), p['mask'], p['positions'], p['parts'])
+    wanted = torch.zeros_like(p['ids'], dtype=torch.bool)
+    if words is not None: wanted[p['row'], p['source']] = True
+    if points: end, reads, n = (x.to(wanted.device) for x in places(enc)); end, reads = end+p['shift'], reads+p['shift'][:,None]; wanted[p['at'],end] = wanted[p['at'][:,None],reads] = True
+    h = self.backbone.states(self.embed(enc, p['ids'], seen, groups), p['mask'], p['positions'], p['parts'], wanted)
     y, told, sizes = (torch.tensor(x, device=h.device) for x in ([c.answer for c in cases], told, [len(c.candidates) for c in cases]))
     loss, S = 0., None
     if words is not None:
         lp = -nn.functional.cross_entropy(self.backbone.head(h[p['row'], p['source']]).float(), p['target'], reduction='none')
         loss, S = answer_loss(lp, p['case'], p['branch'], told, sizes, words)
     if points:
-        end, read, n = (x.to(h.device) for x in places(enc))
-        S = self.pointer(h.float(), end+p['shift'], read+p['shift'][:,None], n, p['at'])
+        S = self.pointer(h.float(), end, reads, n, p['at'])
         loss = loss + nn.functional.cross_entropy(S, y)
     return loss, S, seen and seen[2]
 
@@ -415,7 +418,8 @@ def _soft_lesson(b:Backbone, prompts:PromptEncoder, cases:Sequence[Case], step:i
     enc = [replace(e, case=replace(e.case, answer=a)) for e,a in zip(enc, answers)]
     p = pack(enc, prompts, b.tokenizer.pad_token_id, 'answer')
     x = replace_tokens(replace_tokens(b.embed(p['ids']), p['ids'], b.behavior_id, _unit(nb, b.width, step, 41)*b.volume), p['ids'], b.item_id, soft)
-    lp = -nn.functional.cross_entropy(b.head(b.states(x, p['mask'], p['positions'])[p['row'], p['source']]), p['target'], reduction='none')
+    wanted = torch.zeros_like(p['ids'], dtype=torch.bool); wanted[p['row'],p['source']] = True
+    lp = -nn.functional.cross_entropy(b.head(b.states(x, p['mask'], p['positions'], wanted=wanted)[p['row'], p['source']]), p['target'], reduction='none')
     return answer_loss(lp, p['case'], p['branch'], torch.tensor(answers), torch.tensor([len(e.case.candidates) for e in enc]), 'lm')[0]
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0037
@@ -469,8 +473,8 @@ def save_pretrained(
     "Write everything `from_pretrained` needs"
     from safetensors.torch import save_file
     with write_folder(folder) as tmp:
-        tmf.lm.save_pretrained(tmp/'lora')
-        if tmf.cfg.backbone=='tiny': tmf.backbone.save(tmp/'backbone')
+        if tmf.cfg.lora_r: tmf.lm.save_pretrained(tmp/'lora')
+        if tmf.cfg.backbone=='tiny' or not tmf.cfg.lora_r: tmf.backbone.save(tmp/'backbone')
         new = {k:v.contiguous() for k,v in tmf.state_dict().items() if not k.startswith('lm.')}
         save_file(new or {'empty':torch.zeros(1)}, tmp/'model.safetensors')
         tmf.features.save(tmp/'features.safetensors')
@@ -491,12 +495,12 @@ def from_pretrained(cls:TMF,
     if c.get('model_type')!=kind: raise DataError(f'{folder}/config.json, field model_type: {c.get("model_type")!r} is not {kind}')
     gone = [k for k in ('tmf','names','behaviors') if k not in c] + [k for k in c.get('tmf', {}) if k not in TMFCfg.__dataclass_fields__]
     if gone: raise DataError(f'{folder}/config.json, field {gone[0]}: missing, or not known to this version')
-    gone = [k for k in ('model.safetensors','features.safetensors','lora/adapter_config.json','lora/adapter_model.safetensors') if not (folder/k).exists()]
-    if gone: raise DataError(f'{folder}/{gone[0]}: it is missing')
     cfg = TMFCfg(**c['tmf'])
-    b = load_backbone(str(folder/'backbone') if cfg.backbone=='tiny' else cfg.backbone, cfg.depth)
+    gone = [k for k in ('model.safetensors','features.safetensors',*(('lora/adapter_config.json','lora/adapter_model.safetensors') if cfg.lora_r else ('backbone/model.safetensors',))) if not (folder/k).exists()]
+    if gone: raise DataError(f'{folder}/{gone[0]}: it is missing')
+    b = load_backbone(str(folder/'backbone') if cfg.backbone=='tiny' or not cfg.lora_r else cfg.backbone, cfg.depth); b.name = cfg.backbone
     try:
-        with hushed(): b.model, b.name = PeftModel.from_pretrained(b.model, str(folder/'lora'), is_trainable=True), cfg.backbone
+        with hushed(): b.model = PeftModel.from_pretrained(b.model, str(folder/'lora'), is_trainable=True) if cfg.lora_r else b.model
         new = load_file(folder/'model.safetensors'); new.pop('empty', None)
     except (SafetensorError, RuntimeError) as e: raise DataError(f'{folder}: the weights cannot be read ({type(e).__name__}: {str(e).splitlines()[0][:200]})') from e
     tmf = cls(b, ItemFeatures.load(folder/'features.safetensors'), c['names'], c['behaviors'], cfg)

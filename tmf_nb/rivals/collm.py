@@ -173,7 +173,7 @@ def forward(self:TALLRec,
     e = self.backbone.embed(ids.to(dev))
     if told: e = self.fill(e, reads, asked)
     place = torch.arange(L, device=dev)
-    h = self.backbone.states(e, (place[None]<=place[:,None]).expand(n, -1, -1), place.expand(n, -1))[torch.arange(n, device=dev), end]
+    h = self.backbone.states(e, (place[None]<=place[:,None]).expand(n, -1, -1), place.expand(n, -1), wanted=place==end[:,None])[torch.arange(n, device=dev), end]
     z = self.backbone.head(h).float(); p = z.log_softmax(1)
     return p[:,self.ask.yes], p[:,self.ask.no], z[:,self.ask.yes]
 
