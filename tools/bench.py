@@ -1,4 +1,4 @@
-"""How fast, in ratios taken in one run: tools/bench.py [--parts training decisions encoding profile catalogue] [--depth N] -> results/bench/.
+"""How fast, in ratios taken in one run: tools/bench.py [--parts training states decisions encoding profile catalogue] [--depth N] -> results/bench/.
 
 Every part is measured against the usual way to do the same thing, round by round in turn, so that a busy machine slows both; a ratio is the median over rounds.
 """
@@ -40,13 +40,13 @@ def in_turn(ways, rounds, base):
     return {w: dict(seconds=[round(x, 3) for x in s], ratio=round(statistics.median(b/x for b, x in zip(seconds[base], s)), 3)) for w, s in seconds.items()}
 
 
-def scene(depth, features=None, rung="cma", **kw):
-    "The demo Storefront, its split, and a TMF on SmolLM2 that is to be trained on it"
+def scene(depth, features=None, rung="cma", backbone="smollm2", **kw):
+    "The demo Storefront, its split, and a TMF on SmolLM2 (or on an unschooled tiny backbone) that is to be trained on it"
     import torch
     from tmf_nb.data.candidates import leave_last_out
     from tmf_nb.data.storefront import make_storefront
     from tmf_nb.encoders.features import ItemFeatures
-    from tmf_nb.llm.backbone import load_backbone
+    from tmf_nb.llm.backbone import TinyCfg, load_backbone, make_tiny
     from tmf_nb.llm.tmf import TMF, TMFCfg
     data = make_storefront("demo").dataset()
     split = leave_last_out(data)
@@ -54,7 +54,8 @@ def scene(depth, features=None, rung="cma", **kw):
     if features is None:
         yes = torch.ones(n, dtype=torch.bool)
         features = ItemFeatures(torch.randn(n, 128, generator=g), torch.randn(n, 128, generator=g), torch.randn(n, 64, generator=g), torch.randn(len(data.behaviors), 64, generator=g), yes, yes, yes)
-    return data, split, TMF(load_backbone("smollm2", depth), features, data.catalog.names, data.behaviors, TMFCfg(backbone="smollm2", depth=depth, rung=rung, **kw))
+    made = load_backbone("smollm2", depth) if backbone=="smollm2" else make_tiny(data.catalog.names, cfg=TinyCfg(list_steps=1))
+    return data, split, TMF(made, features, data.catalog.names, data.behaviors, TMFCfg(backbone=backbone, depth=depth, rung=rung, **kw))
 
 
 def plain_layers(tmf, plain):
@@ -116,6 +117,31 @@ def training(depth, rounds, cases):
     for w, r in found.items(): r |= dict(loss=losses[w], cases_per_second=round(cases/statistics.median(r["seconds"]), 3), calls=work[w].calls, positions=work[w].positions, logits=work[w].logits)
     size = next(iter(work.values()))
     return dict(ways=found, cases=cases, weights=size.weights, head=size.head, prompt=statistics.mean(len(tmf.prompts(c).ids) for c in batch[1]), shared=statistics.mean(tmf.prompts(c).fork for c in batch[1])), data
+
+
+def states(rounds, cases):
+    "Forwards and back over the same questions, with the states of all tokens or with those that are read"
+    from unittest import mock
+    from tmf_nb.data.candidates import CaseMaker
+    from tmf_nb.llm.backbone import Backbone
+    real, found = Backbone.states, {}
+    for name, depth in (("tiny", None), ("SmolLM2, 6 layers", 6)):
+        data, split, tmf = scene(depth, backbone="tiny" if name=="tiny" else "smollm2", noise=0., dropout=0.)
+        shown, losses, rows = CaseMaker(data, 10, 10, split.visible).batch(split.train, cases, 0, 0), {}, {}
+        tmf.train()
+
+        def step(way, everything):
+            read = []
+            hook = tmf.backbone.inner.base_model.layers[-1].mlp.register_forward_pre_hook(lambda m, a: read.append(a[0].shape[:-1].numel()))
+            with mock.patch.object(Backbone, "states", (lambda b, e, m, p, parts=None, wanted=None: real(b, e, m, p, parts)) if everything else real):
+                tmf.zero_grad(set_to_none=True)
+                loss = tmf.read(shown, objective="lm+pointer")[0]
+                loss.backward()
+            hook.remove()
+            losses[way], rows[way] = loss.item(), sum(read)
+        ways = {f"{name}, all states": True, f"{name}, those that are read": False}
+        for w, r in in_turn({w: (lambda w=w, x=x: step(w, x)) for w, x in ways.items()}, rounds, f"{name}, all states").items(): found[w] = r | dict(loss=losses[w], rows=rows[w], cases_per_second=round(cases/statistics.median(r["seconds"]), 3))
+    return dict(ways=found, cases=cases), data
 
 
 def decisions(depth, rounds, cases):
@@ -298,8 +324,8 @@ def profile(rounds, cases):
 def main():
     from tmf_nb.data.core import run_record, save_json
     p = argparse.ArgumentParser(description=__doc__)
-    parts = dict(training=(training, 16), decisions=(decisions, 96), encoding=(encoding, 256), profile=(profile, 0), catalogue=(catalogue, 0))
-    p.add_argument("--parts", nargs="+", default=list(parts)[:4], choices=list(parts), help="all but catalogue, which takes long, if not given")
+    parts = dict(training=(training, 16), states=(states, 16), decisions=(decisions, 96), encoding=(encoding, 256), profile=(profile, 0), catalogue=(catalogue, 0))
+    p.add_argument("--parts", nargs="+", default=list(parts)[:5], choices=list(parts), help="all but catalogue, which takes long, if not given")
     p.add_argument("--depth", type=int, default=30, help="layers of SmolLM2")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--cases", type=int, help="questions; fewer for a trial")
@@ -311,7 +337,7 @@ def main():
         smol = part in ("training", "decisions")
         got, data = f(a.depth, a.rounds, a.cases or cases) if smol else f(a.rounds, a.cases or cases)
         for w, r in got["ways"].items(): print(f"{w:45s} x{r['ratio']:.2f}", {k: v for k, v in r.items() if k not in ("seconds", "ratio")})
-        save_json(OUT/(f"{part}-smollm2-{a.depth}.json" if smol else f"{part}.json"), run_record("bench", data.name, f"SmolLM2, {a.depth} layers" if smol else "open_clip" if part!="profile" else "encoders and rivals", 0, got["cases"], {w: r["ratio"] for w, r in got["ways"].items()}, data.hash, time.time()-t, row=part, part=part, machine=best, depth=a.depth, rounds=a.rounds, **got))
+        save_json(OUT/(f"{part}-smollm2-{a.depth}.json" if smol else f"{part}.json"), run_record("bench", data.name, f"SmolLM2, {a.depth} layers" if smol else "open_clip" if part in ("encoding", "catalogue") else "tiny and SmolLM2" if part=="states" else "encoders and rivals", 0, got["cases"], {w: r["ratio"] for w, r in got["ways"].items()}, data.hash, time.time()-t, row=part, part=part, machine=best, depth=a.depth, rounds=a.rounds, **got))
 
 
 if __name__ == "__main__": main()

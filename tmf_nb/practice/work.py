@@ -20,27 +20,31 @@ class Work:
     "What was asked of a model"
     calls:int=0      # of the transformer
     positions:int=0  # pushed through the transformer, padding included
+    finished:int=0   # of these, to the end of the last layer; the others gave it keys and values only
     logits:int=0     # positions at which the whole vocabulary was scored
     rows:int=0       # item rows fused, padding included
     weights:int=0    # multiplications a position costs: weights of the transformer without embeddings
+    last:int=0       # of these, what an unfinished position saves: the last layer without keys and values
     head:int=0       # and a logit row costs: width times vocabulary
 
     @property
     def products(self)->int:
         "Multiplications in the backbone's matrices, forwards, attention between positions not counted"
-        return self.positions*self.weights + self.logits*self.head
+        return self.positions*self.weights - (self.positions-self.finished)*self.last + self.logits*self.head
 
 @contextmanager
 def counted(tmf:TMF)->Iterator[Work]:
     "Count what happens inside the block"
     inner = tmf.backbone.inner; head = inner.get_output_embeddings()
-    w = Work(weights=sum(m.weight.numel() for n,m in inner.base_model.named_modules() if n.endswith('base_layer')), head=head.weight.numel())
+    size, end = {n:m.weight.numel() for n,m in inner.base_model.named_modules() if isinstance(m, nn.Linear) and 'lora_' not in n}, inner.base_model.layers[-1]
+    w = Work(weights=sum(size.values()), last=sum(s for n,s in size.items() if n.startswith(f'layers.{len(inner.base_model.layers)-1}.') and not any(k in n for k in ('k_proj','v_proj'))), head=head.weight.numel())
     def body(m:nn.Module, args:tuple, kw:dict)->None:
         x = next(v for v in (kw.get('inputs_embeds'), kw.get('input_ids'), *args) if v is not None)
         w.calls += 1; w.positions += x.shape[0]*x.shape[1]
+    def finish(m:nn.Module, args:tuple)->None: w.finished += args[0].shape[:-1].numel()
     def top(m:nn.Module, args:tuple)->None: w.logits += args[0].shape[:-1].numel()
     def fuse(m:nn.Module, args:tuple)->None: w.rows += args[0].shape[:2].numel()
-    hooks = [inner.base_model.register_forward_pre_hook(body, with_kwargs=True), head.register_forward_pre_hook(top)] + ([tmf.fusion.register_forward_pre_hook(fuse)] if tmf.level>=2 else [])
+    hooks = [inner.base_model.register_forward_pre_hook(body, with_kwargs=True), end.mlp.register_forward_pre_hook(finish), head.register_forward_pre_hook(top)] + ([tmf.fusion.register_forward_pre_hook(fuse)] if tmf.level>=2 else [])
     try: yield w
     finally:
         for h in hooks: h.remove()
