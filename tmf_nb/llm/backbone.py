@@ -92,7 +92,7 @@ class Backbone:
     def _through(self, embedded:Tensor, mask:Tensor, positions:Tensor, read:Any=None, wanted:Tensor|None=None)->Tensor:
         "One pass; with a cache, after what is in it"
         last = self.inner.base_model.layers[-1]
-        if wanted is not None and type(last).__name__=='LlamaDecoderLayer':
+        if wanted is not None and type(last).__name__=='LlamaDecoderLayer' and not (last.gradient_checkpointing or last.self_attn.attention_dropout):     # what is computed twice, or dropped, is left to the layer itself
             last.forward = lambda h, **kw: _last_layer(last, h, wanted, **kw)
             try: return self._through(embedded, mask, positions, read)
             finally: del last.forward
