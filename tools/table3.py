@@ -16,8 +16,9 @@ OUT, WORK, CASES = ROOT/"results"/"table3", ROOT/"runs"/"table3", 500
 RUNGS = ("text", "behavior", "amsa", "cma")
 CONTROLS = {"shuffled-pictures": ["image"], "shuffled-graph": ["graph"], "shuffled-all": ["image", "text", "graph"]}    # the whole model, with the vectors of these modalities dealt out anew among the items, each item getting those of one other
 LONGER = {"text-longer": ("text", 2)}                                    # a rung with so many times the steps
+WHOLE = {"text-whole": "text", "behavior-whole": "behavior"}             # a rung that tunes all weights of the tiny backbone, which has read nothing, instead of LoRA's
 CURES = {"cma-cooler": dict(warm=1500), "cma-warmer": dict(warm=6000), "cma-bought": dict(spell="bought"), "cma-no-align": dict(align=0)}   # the whole model under other settings
-ALL = (*RUNGS, *CONTROLS, *LONGER, *CURES)
+ALL = (*RUNGS, *CONTROLS, *LONGER, *WHOLE, *CURES)
 CHEAP = ("oracle", "popularity", "graph", "sasrec")
 path = lambda row, seed: OUT/f"storefront-demo-{row}-s{seed}.json"
 missing = lambda rows, seed: [r for r in rows if not path(r, seed).exists()]
@@ -84,6 +85,7 @@ def climb_one(row, seed):
         deal = torch.from_numpy(np.random.default_rng([seed, 3]).permutation(len(data.catalog)))
         feats = replace(feats, **{f: getattr(feats, f)[deal] for m in CONTROLS[row] for f in (m, f"has_{m}")})
     if row in CURES: rung, cfg = "cma", replace(cfg, **CURES[row])
+    if row in WHOLE: rung, cfg = WHOLE[row], replace(cfg, lora_r=0)
     if row in LONGER:
         rung, times = LONGER[row]
         cfg = replace(cfg, steps=times*WORDS["tiny"])
@@ -92,7 +94,7 @@ def climb_one(row, seed):
     climb(cfg, rung, tiny_for(cfg, data, split, where, stages, rung), feats, data, split, ladder, True, True)
     if "fusion" not in ladder.rows: ladder.old("fusion")
     alone = {k: v["metrics"] for k, v in ladder.rows["fusion"]["sets"].items()} if "fusion" in ladder.rows else None
-    keep(ladder.rows[rung], row, seed, data, sets, fusion_alone=alone, settings=dict(chosen(cfg)[rung], schedule=cfg.schedule, objective=cfg.objective, warm=cfg.warm, noise=cfg.noise))
+    keep(ladder.rows[rung], row, seed, data, sets, fusion_alone=alone, settings=dict(chosen(cfg)[rung], lora_r=cfg.lora_r, schedule=cfg.schedule, objective=cfg.objective, warm=cfg.warm, noise=cfg.noise))
 
 
 def keep(r, row, seed, data, sets, **more):
