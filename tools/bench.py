@@ -99,32 +99,39 @@ def training(depth, rounds, cases):
         with counted(tmf) as work[name]: trainer.train()
         losses[name] = trainer.state.log_history[0]["loss"]
 
-    def ours(name, draws, loss=None, share=8, precision="no", micro=cases):
+    def ours(name, draws, loss=None, share=8, precision="no", micro=cases, everything=False):
         start(name, share=share)
         loss = loss or (lambda c: tmf.read(c, objective="lm")[0])
         shown = sorted(batch[draws], key=lambda c: len(c.history))
         groups = dict(lora=tmf.groups()["lora"], fusion=[p for n in ("fusion", "adaptor") for p in tmf.groups()[n]])
-        with counted(tmf) as work[name]: rows = train(groups, lambda step, k: (loss(shown[k*micro:(k+1)*micro]), {}), TrainCfg(steps=1, batch=cases, micro=micro, lr=1e-3, lr_fusion=1e-3, decay=0., precision=precision))
+        with counted(tmf) as work[name], every_state(everything): rows = train(groups, lambda step, k: (loss(shown[k*micro:(k+1)*micro]), {}), TrainCfg(steps=1, batch=cases, micro=micro, lr=1e-3, lr_fusion=1e-3, decay=0., precision=precision))
         losses[name] = rows[0]["loss"]
     found = {}
     for draws in (1, 8):
         ways = {f"usual trainer, {draws}": lambda: usual(draws), f"LoRA in one pass, {draws}": lambda: ours(f"LoRA in one pass, {draws}", draws, lambda c: plain_loss(tmf, c)),
-                f"logits of answers only, {draws}": lambda: ours(f"logits of answers only, {draws}", draws, share=0)}
+                f"logits of answers only, {draws}": lambda: ours(f"logits of answers only, {draws}", draws, share=0, everything=True), f"and the last layer, {draws}": lambda: ours(f"and the last layer, {draws}", draws, share=0)}
         if draws > 1: ways[f"shared histories, {draws}"] = lambda: ours(f"shared histories, {draws}", draws)
         else: ways |= {"four at a time, by length, 1": lambda: ours("four at a time, by length, 1", 1, share=0, micro=4), "bf16 products, 1": lambda: ours("bf16 products, 1", 1, share=0, precision="bf16")}
         found |= in_turn(ways, rounds, f"usual trainer, {draws}")
     module.sharing = sharing
-    for w, r in found.items(): r |= dict(loss=losses[w], cases_per_second=round(cases/statistics.median(r["seconds"]), 3), calls=work[w].calls, positions=work[w].positions, logits=work[w].logits)
+    for w, r in found.items(): r |= dict(loss=losses[w], cases_per_second=round(cases/statistics.median(r["seconds"]), 3), calls=work[w].calls, positions=work[w].positions, finished=work[w].finished, logits=work[w].logits)
     size = next(iter(work.values()))
-    return dict(ways=found, cases=cases, weights=size.weights, head=size.head, prompt=statistics.mean(len(tmf.prompts(c).ids) for c in batch[1]), shared=statistics.mean(tmf.prompts(c).fork for c in batch[1])), data
+    return dict(ways=found, cases=cases, weights=size.weights, last=size.last, head=size.head, prompt=statistics.mean(len(tmf.prompts(c).ids) for c in batch[1]), shared=statistics.mean(tmf.prompts(c).fork for c in batch[1])), data
+
+
+def every_state(everything):
+    "Whether a backbone gives the states of all tokens, asked or not"
+    from contextlib import nullcontext
+    from unittest import mock
+    from tmf_nb.llm.backbone import Backbone
+    real = Backbone.states
+    return mock.patch.object(Backbone, "states", lambda b, e, m, p, parts=None, wanted=None: real(b, e, m, p, parts)) if everything else nullcontext()
 
 
 def states(rounds, cases):
     "Forwards and back over the same questions, with the states of all tokens or with those that are read"
-    from unittest import mock
     from tmf_nb.data.candidates import CaseMaker
-    from tmf_nb.llm.backbone import Backbone
-    real, found = Backbone.states, {}
+    found = {}
     for name, depth in (("tiny", None), ("SmolLM2, 6 layers", 6)):
         data, split, tmf = scene(depth, backbone="tiny" if name=="tiny" else "smollm2", noise=0., dropout=0.)
         shown, losses, rows = CaseMaker(data, 10, 10, split.visible).batch(split.train, cases, 0, 0), {}, {}
@@ -133,7 +140,7 @@ def states(rounds, cases):
         def step(way, everything):
             read = []
             hook = tmf.backbone.inner.base_model.layers[-1].mlp.register_forward_pre_hook(lambda m, a: read.append(a[0].shape[:-1].numel()))
-            with mock.patch.object(Backbone, "states", (lambda b, e, m, p, parts=None, wanted=None: real(b, e, m, p, parts)) if everything else real):
+            with every_state(everything):
                 tmf.zero_grad(set_to_none=True)
                 loss = tmf.read(shown, objective="lm+pointer")[0]
                 loss.backward()
@@ -217,11 +224,11 @@ def decisions(depth, rounds, cases):
     found = in_turn({w: way(w, f) for w, f in ways.items()}, rounds, "written, sixteen at a time")
     hits = {w: (c==answers).astype(float) if c.ndim==1 else hits_at(c, answers) for w, c in chosen.items() if "choices" not in w}
     for w, r in found.items():
-        r |= dict(choices_per_second=round(cases/statistics.median(r["seconds"]), 2), calls=work[w].calls, positions=work[w].positions, logits=work[w].logits)
+        r |= dict(choices_per_second=round(cases/statistics.median(r["seconds"]), 2), calls=work[w].calls, positions=work[w].positions, finished=work[w].finished, logits=work[w].logits)
         if w in hits: r["hr1"] = float(hits[w].mean())
         if ", eight bits" in w and w in hits: r["hr1_minus_32_bits"] = paired(hits[w], hits["written, by length" if w.startswith("written") else w.split(",")[0]])
     size = work["pointer"]
-    return dict(ways=found, cases=cases, weights=size.weights, head=size.head, compiling=round(compiling, 1), written_names=int((chosen["written, sixteen at a time"]>=0).sum())), data
+    return dict(ways=found, cases=cases, weights=size.weights, last=size.last, head=size.head, compiling=round(compiling, 1), written_names=int((chosen["written, sixteen at a time"]>=0).sum())), data
 
 
 def encoding(rounds, cases):

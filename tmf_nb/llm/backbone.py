@@ -40,7 +40,7 @@ class Backbone:
     item_id:int         # token id of [MTi]
     behavior_id:int     # token id of [MTb]
     window:int          # longest sequence it can read
-    taken:bool=False    # a TMF has put its LoRA weights into it
+    taken:bool=False    # a model has put its LoRA weights into it, or tunes it as a whole
 
     @property
     def inner(self)->nn.Module:
@@ -107,7 +107,7 @@ class Backbone:
         folder:str|Path, # made if absent
     )->None:
         "Write model and tokenizer as they are without LoRA; `load_backbone` reads them"
-        plain = self.inner; fresh = type(plain)(plain.config)
+        plain = self.inner; fresh = type(plain)(plain.config); fresh.generation_config = plain.generation_config
         fresh.load_state_dict({k.replace('.base_layer',''):v.contiguous() for k,v in plain.state_dict().items() if 'lora_' not in k})
         fresh.save_pretrained(folder); self.tokenizer.save_pretrained(folder)
 
@@ -314,17 +314,19 @@ def load_backbone(
     try:
         with hub():
             tok = AutoTokenizer.from_pretrained(where)
-            model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
+            model, said = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, output_loading_info=True)
     except (OSError, ValueError) as e:
         if Path(where).is_dir(): raise DataError(f'backbone {name!r}: the folder holds no causal language model with its tokenizer ({str(e).splitlines()[0][:200]})') from e
         raise DataError(f'backbone {name!r}: it is not a folder here and no model hub could be reached that would give it ({str(e).splitlines()[0][:200]}); use tiny, smollm2 or a local folder') from e
+    if said['missing_keys']: raise DataError(f"backbone {name!r}: its weights lack {sorted(said['missing_keys'])[0]}")
     if not hasattr(model.base_model, 'layers'): raise DataError(f'backbone {name!r}: {type(model).__name__} is not built like a Llama')
     if depth is not None:
         layers = model.base_model.layers
         if not 1<=depth<=len(layers): raise DataError(f'field depth: {depth} of {len(layers)} layers')
         model.base_model.layers = layers[:depth]; model.config.num_hidden_layers = depth
+        if getattr(model.config, 'layer_types', None): model.config.layer_types = model.config.layer_types[:depth]
     b = with_placeholders(model, tok, name)
     ids = torch.arange(2, 8)[None]; see = torch.ones(6, 6, dtype=torch.bool).tril()[None]
-    with torch.no_grad(): ours, own = b.head(b.states(b.embed(ids), see, torch.arange(6)[None])), model(input_ids=ids).logits
+    with torch.no_grad(): ours, own = b.head(b.states(b.embed(ids), see, torch.arange(6)[None], wanted=torch.ones(1, 6, dtype=torch.bool))), model(input_ids=ids).logits
     if not (ours-own).abs().max() < .01*own.abs().max()+.01: raise DataError(f'backbone {name!r}: {type(model).__name__} does more between states and logits than its head, and would be read wrongly')
     return b

@@ -67,20 +67,20 @@ class TMFCfg:
         if self.schedule not in SCHEDULES: raise DataError(f'field schedule: {self.schedule!r} is not one of {SCHEDULES}')
         if isinstance(self.lora_targets, str): raise DataError(f'field lora_targets: {self.lora_targets!r} is one text, not a list of names')
         object.__setattr__(self, 'lora_targets', tuple(self.lora_targets))          # a saved config has a list
-        for f,least in (('width',1),('heads',1),('max_history',1),('max_name',1),('warm',0),('align',0),('seed',0)):
+        for f,least in (('width',1),('heads',1),('lora_r',0),('max_history',1),('max_name',1),('warm',0),('align',0),('seed',0)):
             if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is below {least}')
         if self.width%self.heads: raise DataError(f'field heads: {self.heads} does not divide the width {self.width}')
         if self.candidates not in COMPANY: raise DataError(f'field candidates: {self.candidates!r} is not one of {COMPANY}')
         for f in ('dropout','lora_dropout','modality_dropout','t1','ramp'):
             if not (0<=getattr(self, f)<1 if 'dropout' in f else 0<getattr(self, f)<=1): raise DataError(f'field {f}: {getattr(self, f)} is not a share')
-        if not self.lora_targets or self.lora_r<0: raise DataError(f'field {"lora_r" if self.lora_targets else "lora_targets"}: LoRA needs a rank of at least 1 and at least one layer')
+        if not self.lora_targets: raise DataError('field lora_targets: LoRA needs at least one layer')
         if not 0<=self.noise<=10: raise DataError(f'field noise: {self.noise} is not between 0 and 10')
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0008
 class TMF(nn.Module):
     "Triple Modality Fusion: features -> fusion -> soft tokens -> a language model that names a candidate"
     def __init__(self,
-        backbone:Backbone,        # gets LoRA weights and becomes part of the model: one backbone, one TMF
+        backbone:Backbone,        # gets LoRA weights (or is tuned as a whole) and becomes part of the model: one backbone, one TMF
         features:ItemFeatures,    # frozen vectors of every item and behaviour
         names:Sequence[str],      # of the items, `Catalog.names`
         behaviors:Sequence[str],
@@ -434,7 +434,7 @@ def fit(
     tick:Callable|None=None,
     valid:Sequence[Case]=(),       # with `cfg.check`: early stopping on HitRate@1 (as the model ranks) x ValidRatio (of free generation) over these cases, once the curriculum is through
 )->list[dict[str,Any]]:            # one row a step
-    "Tune LoRA, adaptors and fusion by the curriculum (§4.3, Eq. 12-14); a row has step, loss, task and hit, the share of right answers. `DataError` for questions without enough wrong answers"
+    "Tune LoRA (or the whole backbone), adaptors and fusion by the curriculum (§4.3, Eq. 12-14); a row has step, loss, task and hit, the share of right answers. `DataError` for questions without enough wrong answers"
     if not len(split.train): raise DataError(f'{dataset.name}: no training question')
     mk = CaseMaker(dataset, negatives, tmf.cfg.max_history, split.visible, looks=split.looks); mk.check(split.train)
     align = min(tmf.cfg.align, cfg.steps-1) if tmf.level>=2 else 0
@@ -498,8 +498,8 @@ def from_pretrained(cls:TMF,
     cfg = TMFCfg(**c['tmf'])
     gone = [k for k in ('model.safetensors','features.safetensors',*(('lora/adapter_config.json','lora/adapter_model.safetensors') if cfg.lora_r else ('backbone/model.safetensors',))) if not (folder/k).exists()]
     if gone: raise DataError(f'{folder}/{gone[0]}: it is missing')
-    b = load_backbone(str(folder/'backbone') if cfg.backbone=='tiny' or not cfg.lora_r else cfg.backbone, cfg.depth); b.name = cfg.backbone
     try:
+        b = load_backbone(str(folder/'backbone') if cfg.backbone=='tiny' or not cfg.lora_r else cfg.backbone, cfg.depth); b.name = cfg.backbone
         with hushed(): b.model = PeftModel.from_pretrained(b.model, str(folder/'lora'), is_trainable=True) if cfg.lora_r else b.model
         new = load_file(folder/'model.safetensors'); new.pop('empty', None)
     except (SafetensorError, RuntimeError) as e: raise DataError(f'{folder}: the weights cannot be read ({type(e).__name__}: {str(e).splitlines()[0][:200]})') from e

@@ -100,6 +100,7 @@ def take_(
     from peft import LoraConfig, get_peft_model
     if backbone.taken: raise DataError('field backbone: it belongs to another model already; give each its own copy')
     if cfg.backbone!=backbone.name: raise DataError(f'field backbone: the settings say {cfg.backbone!r}, the backbone is {backbone.name!r}')
+    if not cfg.lora_r and hasattr(backbone.model, 'peft_config'): raise DataError('field lora_r: 0 tunes all weights, but the backbone has LoRA weights already')
     if cfg.lora_r and not hasattr(backbone.model, 'peft_config'):
         ends = {n.rsplit('.', 1)[-1] for n,m in backbone.model.named_modules() if isinstance(m, nn.Linear)}; odd = [t for t in cfg.lora_targets if t.rsplit('.', 1)[-1] not in ends]
         if odd: raise DataError(f'field lora_targets: {odd[0]!r} is not one of the layers {sorted(ends)}')
@@ -114,7 +115,7 @@ class TrainCfg:
     batch:int=16            # cases a step
     micro:int=16            # cases that go through the model at once; the last of a step may be fewer; gradients add up
     draws:int=1             # cases that are made of one question, each with its own wrong answers; in the model they share the pass over its history
-    lr:float=1e-3           # peak learning rate of the LoRA weights
+    lr:float=1e-3           # peak learning rate of the LoRA weights, or of all weights of the backbone
     lr_fusion:float=2e-3    # ... of the fusion
     lr_adaptor:float=1e-2   # ... of the adaptors
     warmup:float=.05        # fraction of steps that warm up; then cosine down to a hundredth

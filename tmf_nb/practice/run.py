@@ -51,7 +51,7 @@ class RunCfg:
     steps:int|None=None             # optimiser steps of a rung; by backbone if None
     batch:int|None=None             # cases a step; by backbone if None
     micro:int|None=None             # cases that go through the backbone at once; by backbone if None
-    lora_r:int=16                   # rank of the LoRA weights
+    lora_r:int=16                   # rank of the LoRA weights; 0: all weights of the backbone move instead, meant for tiny
     check:int=0                     # steps between looks at 100 validation cases for early stopping (0: train to the end)
     patience:int=3                  # looks without a better value after which a rung stops
     precision:str='no'              # of the forward pass in training: no (float32) or bf16

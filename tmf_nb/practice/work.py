@@ -44,7 +44,7 @@ def counted(tmf:TMF)->Iterator[Work]:
     def finish(m:nn.Module, args:tuple)->None: w.finished += args[0].shape[:-1].numel()
     def top(m:nn.Module, args:tuple)->None: w.logits += args[0].shape[:-1].numel()
     def fuse(m:nn.Module, args:tuple)->None: w.rows += args[0].shape[:2].numel()
-    hooks = [inner.base_model.register_forward_pre_hook(body, with_kwargs=True), end.mlp.register_forward_pre_hook(finish), head.register_forward_pre_hook(top)] + ([tmf.fusion.register_forward_pre_hook(fuse)] if tmf.level>=2 else [])
+    hooks = [inner.base_model.register_forward_pre_hook(body, with_kwargs=True), end.post_attention_layernorm.register_forward_pre_hook(finish), head.register_forward_pre_hook(top)] + ([tmf.fusion.register_forward_pre_hook(fuse)] if tmf.level>=2 else [])
     try: yield w
     finally:
         for h in hooks: h.remove()

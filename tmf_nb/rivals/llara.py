@@ -43,7 +43,7 @@ class LLaRA(TMF):
     "Titles, and behind each a vector of a small recommender"
     hardest = 'items'
     def __init__(self,
-        backbone:Backbone,     # gets LoRA weights
+        backbone:Backbone,     # gets LoRA weights, or is tuned as a whole
         features:ItemFeatures, # `id_vectors`
         names:Sequence[str],
         behaviors:Sequence[str],

@@ -14,10 +14,10 @@ from ..data.harness import load_results
 from ..data.metrics import paired
 
 # %% ../../nbs/6_studies/03_table3.ipynb #0006
-ROWS = {'popularity':'most popular', 'sasrec':'SASRec, 60 s', 'graph':'graph encoder alone', 'text':'text only', 'behavior':'+ behaviour tokens', 'amsa':'+ item tokens (AMSA)', 'cma':'+ CMA (full TMF)', 'text-longer':'text only, twice as long',
+ROWS = {'popularity':'most popular', 'sasrec':'SASRec, 60 s', 'graph':'graph encoder alone', 'text':'text only', 'behavior':'+ behaviour tokens', 'amsa':'+ item tokens (AMSA)', 'cma':'+ CMA (full TMF)', 'text-longer':'text only, twice as long', 'text-whole':'text only, all weights tuned', 'behavior-whole':'+ behaviour tokens, all weights tuned',
         'shuffled-pictures':'full TMF, pictures shuffled', 'shuffled-graph':'full TMF, graph shuffled', 'shuffled-all':'full TMF, everything shuffled',
         'cma-cooler':'full TMF, fusion warmed up for 1,500 steps', 'cma-warmer':'full TMF, fusion warmed up for 6,000 steps', 'cma-bought':'full TMF, words learn what was bought', 'cma-no-align':'full TMF, LoRA moves from the first step'}
-SIGHT = {'text':'text and behaviours', 'text-longer':'text and behaviours', 'behavior':'text and behaviours', 'amsa':'everything', 'cma':'everything', 'graph':'everything', 'sasrec':'everything', 'shuffled-pictures':'no pictures', 'shuffled-graph':'no graph', 'shuffled-all':'text and behaviours'} | dict.fromkeys(('cma-cooler','cma-warmer','cma-bought','cma-no-align'), 'everything') # row -> whose ceiling is its own
+SIGHT = {'text':'text and behaviours', 'text-longer':'text and behaviours', 'text-whole':'text and behaviours', 'behavior-whole':'text and behaviours', 'behavior':'text and behaviours', 'amsa':'everything', 'cma':'everything', 'graph':'everything', 'sasrec':'everything', 'shuffled-pictures':'no pictures', 'shuffled-graph':'no graph', 'shuffled-all':'text and behaviours'} | dict.fromkeys(('cma-cooler','cma-warmer','cma-bought','cma-no-align'), 'everything') # row -> whose ceiling is its own
 
 def table3_rows(
     folder:str|Path='results', # what tools/table3.py wrote is in its folder table3
@@ -29,7 +29,7 @@ def table3_rows(
             if asked.setdefault(k, s['candidates_hash'])!=s['candidates_hash']: raise DataError(f'{r["file"]}, field sets, {k}: answered other questions than the rows before it')
         if r['row']=='oracle': ceilings = r['ceilings']; continue
         if r['row'] not in ROWS: raise DataError(f'{r["file"]}, field row: {r["row"]!r} is not one of {tuple(ROWS)}')
-        how = {k:v for k,v in r.get('settings', {}).items() if k!='seed'}
+        how = {'lora_r':16} | {k:v for k,v in r.get('settings', {}).items() if k!='seed'}        # older files do not say the rank
         if told.setdefault(r['row'], how)!=how: raise DataError(f'{r["file"]}, field settings: trained otherwise than {r["row"]} of seed {out[r["row"]][0]["seed"]}')
         out.setdefault(r['row'], []).append(r)
     return {k: dict(seeds=[r['seed'] for r in out[k]], hits={s: np.array([r['sets'][s]['per_case'] for r in out[k]]) for s in out[k][0]['sets']}, records=out[k]) for k in ROWS if k in out}, ceilings
