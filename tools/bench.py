@@ -131,6 +131,7 @@ def every_state(everything):
 def states(rounds, cases):
     "Forwards and back over the same questions, with the states of all tokens or with those that are read"
     from tmf_nb.data.candidates import CaseMaker
+    from tmf_nb.practice.work import counted
     found = {}
     for name, depth in (("tiny", None), ("SmolLM2, 6 layers", 6)):
         data, split, tmf = scene(depth, backbone="tiny" if name=="tiny" else "smollm2", noise=0., dropout=0.)
@@ -138,14 +139,11 @@ def states(rounds, cases):
         tmf.train()
 
         def step(way, everything):
-            read = []
-            hook = tmf.backbone.inner.base_model.layers[-1].mlp.register_forward_pre_hook(lambda m, a: read.append(a[0].shape[:-1].numel()))
-            with every_state(everything):
+            with counted(tmf) as work, every_state(everything):
                 tmf.zero_grad(set_to_none=True)
                 loss = tmf.read(shown, objective="lm+pointer")[0]
                 loss.backward()
-            hook.remove()
-            losses[way], rows[way] = loss.item(), sum(read)
+            losses[way], rows[way] = loss.item(), work.finished
         ways = {f"{name}, all states": True, f"{name}, those that are read": False}
         for w, r in in_turn({w: (lambda w=w, x=x: step(w, x)) for w, x in ways.items()}, rounds, f"{name}, all states").items(): found[w] = r | dict(loss=losses[w], rows=rows[w], cases_per_second=round(cases/statistics.median(r["seconds"]), 3))
     return dict(ways=found, cases=cases), data
