@@ -13,7 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OUT, WORK = ROOT/"results"/"llara", ROOT/"runs"/"llara"
 NEGATIVES, ROUNDS, JUDGE, LR = 19, 5, 800, 1e-3   # LR: of a backbone all of whose weights move
-ROWS = {"popular": "most popular", "sasrec": "SASRec", "gru4rec": "GRU4Rec", "titles": "titles only", "llara": "LLaRA (SASRec)", "llara-gru4rec": "LLaRA (GRU4Rec)"}
+ROWS = {"popular": "most popular", "sasrec": "SASRec", "gru4rec": "GRU4Rec", "titles": "titles only", "llara": "LLaRA (SASRec)", "llara-gru4rec": "LLaRA (GRU4Rec)", "fusion": "TMF's fusion alone (SASRec)", "tmf": "TMF (SASRec)"}
+PLAIN, OURS = ("popular", "sasrec", "gru4rec", "fusion"), ("fusion", "tmf")   # without a language model; TMF's answer to the same vectors
 
 
 def scene(folder, judge):
@@ -47,20 +48,55 @@ def small(data, split, kind, seed):
     with safe_open(path, "pt") as f: return m.eval(), float(f.metadata()["seconds"])
 
 
+def tiny(data, split, seed, lesson):
+    "The tiny backbone that a row begins with, made once"
+    from tmf_nb.data.core import write_folder
+    from tmf_nb.llm.backbone import TinyCfg, load_backbone
+    from tmf_nb.llm.tmf import tiny_backbone
+    where = WORK/f"{data.name}-{len(split.train)}-backbone{f'-{lesson}' if lesson else ''}-s{seed}"
+    if not where.exists():
+        with write_folder(where) as tmp: tiny_backbone(data, split, TinyCfg(seed=seed), lesson, negatives=NEGATIVES).save(tmp)
+    b = load_backbone(str(where))
+    b.name = "tiny"
+    return b
+
+
+def ours(data, split, row, seed, a):
+    "TMF as `run` tunes it, on LLaRA's vectors: its warmed fusion alone, or all of it"
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+    from tmf_nb.data.core import Stages
+    from tmf_nb.llm.backbone import load_backbone
+    from tmf_nb.llm.tmf import FusionAlone, TMF, TMFCfg, fit, warm_fusion
+    from tmf_nb.practice.run import RunCfg, lesson_two, resting, spelling, tuning, warming
+    from tmf_nb.rivals.llara import id_vectors
+    cfg = RunCfg(backbone=a.backbone, depth=a.depth, seed=seed, steps=a.steps, negatives=NEGATIVES, world=0)
+    how, warm = tuning(cfg, "cma"), warming(cfg, len(split.train))
+    ids, seconds = small(data, split, "sasrec", seed)
+    lesson = lesson_two(cfg, "cma") if a.backbone=="tiny" and row=="tmf" else 0
+    b = tiny(data, split, seed, lesson) if a.backbone=="tiny" else load_backbone(a.backbone, a.depth)
+    m = TMF(b, id_vectors(ids, len(data.behaviors)), data.catalog.names, data.behaviors, TMFCfg(backbone=a.backbone, depth=a.depth, spell=spelling(cfg, "cma"), warm=warm, align=resting(cfg, how.steps), seed=seed))
+    path = WORK/f"{data.name}-fusion-{warm}-{len(split.train)}-s{seed}.safetensors"
+    if not path.exists():
+        t = time.time()
+        with Stages()(ROWS["fusion"], warm) as tick: warm_fusion(m, data, split, warm, seed=seed, tick=tick)
+        save_file({k: v.contiguous() for k, v in m.state_dict().items() if k.startswith(("fusion.", "match."))}, path, metadata=dict(seconds=f"{time.time()-t:.1f}"))
+    with safe_open(path, "pt") as f: seconds += float(f.metadata()["seconds"])
+    m.load_state_dict(load_file(path), strict=False)
+    more = dict(vectors_seconds=seconds, warmed=warm)                                                   # of vectors and warm-up, whenever they were
+    if row=="fusion": return FusionAlone(m), more
+    with Stages()(ROWS[row], how.steps) as tick: fit(m, data, split, how, NEGATIVES, WORK/f"{data.name}-{a.backbone}-{a.depth or 'all'}-{how.steps}-{len(split.train)}-{row}-s{seed}.safetensors", True, tick)
+    return m, more | dict(steps=how.steps, batch=how.batch, depth=a.depth, backbone=a.backbone, tuned="LoRA", lesson=lesson, aligned=resting(cfg, how.steps))
+
+
 def large(data, split, row, seed, a):
     "Titles, or LLaRA"
-    from tmf_nb.data.core import Stages, write_folder
-    from tmf_nb.llm.backbone import TinyCfg, load_backbone
-    from tmf_nb.llm.tmf import TMF, TMFCfg, fit, tiny_backbone
+    from tmf_nb.data.core import Stages
+    from tmf_nb.llm.backbone import load_backbone
+    from tmf_nb.llm.tmf import TMF, TMFCfg, fit
     from tmf_nb.practice.run import RunCfg, tuning
     from tmf_nb.rivals.llara import LLaRA, id_vectors
-    if a.backbone=="tiny":
-        where = WORK/f"{data.name}-{len(split.train)}-backbone-s{seed}"
-        if not where.exists():
-            with write_folder(where) as tmp: tiny_backbone(data, split, TinyCfg(seed=seed), 0, negatives=NEGATIVES).save(tmp)
-        b = load_backbone(str(where))
-        b.name = "tiny"
-    else: b = load_backbone("smollm2", a.depth)
+    b = tiny(data, split, seed, 0) if a.backbone=="tiny" else load_backbone("smollm2", a.depth)
     how = tuning(RunCfg(backbone=a.backbone, seed=seed, steps=a.steps), "text")
     if not a.steps: how = replace(how, steps=ROUNDS*len(split.train)//how.batch)
     if a.whole: how = replace(how, lr=LR)
@@ -94,13 +130,13 @@ def main():
     print(f"{data}; {len(split.train):,} questions to learn from; " + ", ".join(f"{k}: {len(s)}" for k, s in sets.items()), flush=True)
     for seed in a.seeds:
         for row in a.rows:
-            lm = row in ("titles", "llara", "llara-gru4rec")
+            lm = row not in PLAIN
             if row=="popular" and seed: continue
-            path = OUT/(f"{data.name}{f'-{a.backbone}-' + str(a.depth or 'all') if lm and a.backbone!='tiny' else ''}{'-whole' if lm and a.whole else ''}{f'-steps-{a.steps}' if lm and a.steps else ''}{f'-judge-{a.judge}' if a.judge!=JUDGE else ''}-{row}-s{seed}.json")
+            path = OUT/(f"{data.name}{f'-{a.backbone}-' + str(a.depth or 'all') if lm and a.backbone!='tiny' else ''}{'-whole' if lm and a.whole and row not in OURS else ''}{f'-steps-{a.steps}' if lm and a.steps else ''}{f'-judge-{a.judge}' if a.judge!=JUDGE else ''}-{row}-s{seed}.json")
             if path.exists() and load_json(path)["data_hash"]==data.hash and load_json(path)["questions"]==len(split.train): continue
             t = time.time()
-            m, more = large(data, split, row, seed, a) if lm else (Popularity(data, split), {}) if row=="popular" else small(data, split, row, seed)
-            if not lm and row!="popular": more = dict(vectors_seconds=more)
+            m, more = ours(data, split, row, seed, a) if row in OURS else large(data, split, row, seed, a) if lm else (Popularity(data, split), {}) if row=="popular" else small(data, split, row, seed)
+            if row in ("sasrec", "gru4rec"): more = dict(vectors_seconds=more)
             asked = {}
             for k, s in sets.items():
                 right = np.array([c.answer for c in s.cases])
