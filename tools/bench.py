@@ -5,7 +5,9 @@ Every part is measured against the usual way to do the same thing, round by roun
 import argparse
 import statistics
 import time
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from unittest import mock
 
 OUT = Path(__file__).resolve().parent.parent/"results"/"bench"
 
@@ -72,23 +74,19 @@ def training(depth, rounds, cases):
     import torch
     from transformers import Trainer, TrainingArguments
     from tmf_nb.data.candidates import CaseMaker
-    from tmf_nb.llm import tmf as module
-    from tmf_nb.llm.decode import alike
     from tmf_nb.llm.trainer import TrainCfg, train
     from tmf_nb.practice.work import counted, plain_loss
     data, split, tmf = scene(depth, objective="lm", noise=0., dropout=0.)
     maker, first, losses, work, batch = CaseMaker(data, 10, 10, split.visible), {k: v.clone() for k, v in tmf.state_dict().items()}, {}, {}, {}
     for draws in (1, 8): batch[draws] = maker.batch(split.train, cases, 0, 0, draws=draws)
-    sharing = module.sharing
 
     class Usual(Trainer):
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None): return plain_loss(tmf, inputs["cases"])
 
-    def start(name, plain=False, share=8):
+    def start(name, plain=False):
         "The same weights for every way"
         tmf.load_state_dict(first)
         plain_layers(tmf, plain)
-        module.sharing = lambda e: alike(e, share) if share else None
         tmf.train()
         return name
 
@@ -99,47 +97,59 @@ def training(depth, rounds, cases):
         with counted(tmf) as work[name]: trainer.train()
         losses[name] = trainer.state.log_history[0]["loss"]
 
-    def ours(name, draws, loss=None, share=8, precision="no", micro=cases, everything=False):
-        start(name, share=share)
+    def ours(name, draws, loss=None, precision="no", micro=cases, how=nullcontext):
+        start(name)
         loss = loss or (lambda c: tmf.read(c, objective="lm")[0])
         shown = sorted(batch[draws], key=lambda c: len(c.history))
         groups = dict(lora=tmf.groups()["lora"], fusion=[p for n in ("fusion", "adaptor") for p in tmf.groups()[n]])
-        with counted(tmf) as work[name], every_state(everything): rows = train(groups, lambda step, k: (loss(shown[k*micro:(k+1)*micro]), {}), TrainCfg(steps=1, batch=cases, micro=micro, lr=1e-3, lr_fusion=1e-3, decay=0., precision=precision))
+        with counted(tmf) as work[name], how(): rows = train(groups, lambda step, k: (loss(shown[k*micro:(k+1)*micro]), {}), TrainCfg(steps=1, batch=cases, micro=micro, lr=1e-3, lr_fusion=1e-3, decay=0., precision=precision))
         losses[name] = rows[0]["loss"]
     found = {}
     for draws in (1, 8):
         ways = {f"usual trainer, {draws}": lambda: usual(draws), f"LoRA in one pass, {draws}": lambda: ours(f"LoRA in one pass, {draws}", draws, lambda c: plain_loss(tmf, c)),
-                f"logits of answers only, {draws}": lambda: ours(f"logits of answers only, {draws}", draws, share=0, everything=True), f"and the last layer, {draws}": lambda: ours(f"and the last layer, {draws}", draws, share=0)}
-        if draws > 1: ways[f"shared histories, {draws}"] = lambda: ours(f"shared histories, {draws}", draws)
-        else: ways |= {"four at a time, by length, 1": lambda: ours("four at a time, by length, 1", 1, share=0, micro=4), "bf16 products, 1": lambda: ours("bf16 products, 1", 1, share=0, precision="bf16")}
+                f"logits of answers only, {draws}": lambda: ours(f"logits of answers only, {draws}", draws, how=lambda: padded(False)), f"and the last layer, {draws}": lambda: ours(f"and the last layer, {draws}", draws, how=padded), f"no padding, {draws}": lambda: ours(f"no padding, {draws}", draws, how=apart),
+                f"what is alike once, {draws}": lambda: ours(f"what is alike once, {draws}", draws)}
+        if draws==1: ways |= {"four at a time, 1": lambda: ours("four at a time, 1", 1, micro=4), "bf16 products, 1": lambda: ours("bf16 products, 1", 1, precision="bf16")}
         found |= in_turn(ways, rounds, f"usual trainer, {draws}")
-    module.sharing = sharing
     for w, r in found.items(): r |= dict(loss=losses[w], cases_per_second=round(cases/statistics.median(r["seconds"]), 3), calls=work[w].calls, positions=work[w].positions, finished=work[w].finished, logits=work[w].logits)
     size = next(iter(work.values()))
     return dict(ways=found, cases=cases, weights=size.weights, last=size.last, head=size.head, prompt=statistics.mean(len(tmf.prompts(c).ids) for c in batch[1]), shared=statistics.mean(tmf.prompts(c).fork for c in batch[1])), data
 
 
-def every_state(everything):
-    "Whether a backbone gives the states of all tokens, asked or not"
-    from contextlib import nullcontext
-    from unittest import mock
-    from tmf_nb.llm.backbone import Backbone
+def apart():
+    "Nothing is shared: every prompt, and what several begin with, as often as it is asked"
+    from tmf_nb.llm import decode
+    return mock.patch.object(decode, "_common", lambda a, b, most: 0)
+
+
+@contextmanager
+def padded(last=True):
+    "Every prompt in a row of its own, as long as the longest, and in the last layer what is wanted, or everything"
+    import torch
+    from tmf_nb.llm.backbone import Backbone, Rows
     real = Backbone.states
-    return mock.patch.object(Backbone, "states", lambda b, e, m, p, parts=None, wanted=None: real(b, e, m, p, parts)) if everything else nullcontext()
+
+    def states(b, embedded, rows, wanted=None):
+        R, K = rows.tokens.shape
+        full = Rows(rows.positions.new_zeros(R, K).masked_scatter(rows.own, rows.positions).flatten(), torch.arange(R*K).view(R, K), torch.ones(R, K, dtype=torch.bool), rows.mask)
+        fill = lambda x: x.new_zeros(R, K, *x.shape[1:]).masked_scatter(rows.own.view(R, K, *[1]*(x.ndim-1)), x).flatten(0, 1)
+        return real(b, fill(embedded), full, fill(wanted) if last and wanted is not None else None)[rows.own.flatten()]
+    with apart(), mock.patch.object(Backbone, "states", states): yield
 
 
 def states(rounds, cases):
     "Forwards and back over the same questions, with the states of all tokens or with those that are read"
     from tmf_nb.data.candidates import CaseMaker
+    from tmf_nb.llm.backbone import Backbone
     from tmf_nb.practice.work import counted
-    found = {}
+    found, real = {}, Backbone.states
     for name, depth in (("tiny", None), ("SmolLM2, 6 layers", 6)):
         data, split, tmf = scene(depth, backbone="tiny" if name=="tiny" else "smollm2", noise=0., dropout=0.)
         shown, losses, rows = CaseMaker(data, 10, 10, split.visible).batch(split.train, cases, 0, 0), {}, {}
         tmf.train()
 
         def step(way, everything):
-            with counted(tmf) as work, every_state(everything):
+            with counted(tmf) as work, mock.patch.object(Backbone, "states", lambda b, e, rows, wanted=None: real(b, e, rows, None if everything else wanted)):
                 tmf.zero_grad(set_to_none=True)
                 loss = tmf.read(shown, objective="lm+pointer")[0]
                 loss.backward()
@@ -157,7 +167,6 @@ def decisions(depth, rounds, cases):
     from tmf_nb.data.candidates import CaseMaker, draw
     from tmf_nb.data.core import Stages
     from tmf_nb.data.metrics import hits_at, paired
-    from tmf_nb.llm import tmf as module
     from tmf_nb.llm.decode import named, pad_left, write_freely
     from tmf_nb.llm.eight_bits import eight_bits
     from tmf_nb.llm.tmf import fit, generate, score, warm_fusion
@@ -193,10 +202,8 @@ def decisions(depth, rounds, cases):
         return np.array(out)
 
     def alone():
-        "The same choices, no pass shared"
-        keep, module.sharing = module.sharing, lambda e: None
-        try: return score(merged, several, by="pointer")
-        finally: module.sharing = keep
+        "The same choices, nothing shared"
+        with apart(): return score(merged, several, by="pointer")
 
     def one_product(self, x):
         "An eight-bit layer without memory, which a compiler can join to what stands around it"
@@ -231,7 +238,6 @@ def decisions(depth, rounds, cases):
 
 def encoding(rounds, cases):
     "Pictures and texts through open_clip: one by one, as `Encoder` does it, and in eight bits, with random weights, which cost the same; and the training of the small model"
-    from unittest import mock
     import open_clip
     import torch
     from torch.nn.functional import normalize

@@ -21,11 +21,11 @@ from ..data.metrics import generation_metrics, hits_at
 from ..encoders.features import ItemFeatures
 from ..fusion.attention import COMPANY, Fusion, FusionCfg, Match, sight
 from ..fusion.tokens import Adaptor, ItemAdaptor, lean, replace_tokens
-from .backbone import Backbone, TinyCfg, make_tiny, load_backbone
+from .backbone import Backbone, Rows, TinyCfg, make_tiny, load_backbone
 from .prompt import TASKS, TEMPLATES, Encoded, PromptEncoder, as_text, pieces
 from .curriculum import SCHEDULES, Curriculum
 from .trainer import OBJECTIVES, TrainCfg, answer_loss, hushed, take_, train
-from .decode import Pointer, named, pack, pad_left, places, sharing, write_freely, write_names
+from .decode import Pointer, named, pack, pad_left, places, write_freely, write_names
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0006
 RUNGS = dict(text='easy', behavior='medium', amsa='hard', cma='hard') # rung -> hardest task
@@ -177,15 +177,15 @@ def lift(self:TMF,
 @patch
 def embed(self:TMF,
     encoded:Sequence[Encoded],
-    ids:Tensor,            # (B, L), the prompts of `encoded`, padded or branched in any way that keeps reading order
+    ids:Tensor,            # any shape: the prompts of `encoded`, padded, or laid out by `pack`
     seen:tuple|None=None,  # what `see` gave for their cases, if that is known already
-    groups:Sequence[Sequence[int]]|None=None, # prompts that share a row, as for `pack`
-)->Tensor:                 # (B, L, d_model)
+    items:Sequence[tuple[int,int]]|None=None, # what stands in the slots of `ids`, in reading order, as `pack` says it: (prompt, row of its case),
+    behaviors:Sequence[int]|None=None,        # and behaviours; every slot of every prompt if None
+)->Tensor:                 # (..., d_model)
     "Word embeddings with the placeholders filled"
-    e, order = self.backbone.embed(ids), [(i, k>0) for g in groups or [[i] for i in range(len(encoded))] for k,i in enumerate(g)]     # prompts in reading order, and whether their history has been read already
-    behaviors = [b for i,again in order if not again for b in encoded[i].behaviors]
+    e, behaviors = self.backbone.embed(ids), [b for x in encoded for b in x.behaviors] if behaviors is None else behaviors
     if behaviors: e = replace_tokens(e, ids, self.backbone.behavior_id, self.behavior_adaptor(self.v_behavior[behaviors]))
-    slots = [(r,i) for r,again in order for i in encoded[r].items if not again or i>=len(encoded[r].case.history)]
+    slots = [(r,i) for r,x in enumerate(encoded) for i in x.items] if items is None else items
     return replace_tokens(e, ids, self.backbone.item_id, self.item_tokens(encoded, slots, seen)) if slots else e
 
 @patch
@@ -216,19 +216,19 @@ def read(self:TMF,
     told = [c.answer for c in cases]                        # whose name is to be written
     if seen and self.training and self.cfg.spell=='believed':
         told = seen[2].argmax(1).tolist(); enc = [replace(e, case=replace(e.case, answer=k)) for e,k in zip(enc, told)]
-    groups = None if seen and self.cfg.candidates=='joint' else sharing(enc)     # in joint company a history looks different before each choice; noise and dropout on a shared history are those of its first prompt
-    p = {k:v.to(self.v_image.device) for k,v in pack(enc, self.prompts, self.backbone.tokenizer.pad_token_id, 'none' if words is None else 'answer' if words=='lm' else 'all', groups).items()}
+    p = pack(enc, self.prompts, 'none' if words is None else 'answer' if words=='lm' else 'all', not (seen and self.cfg.candidates=='joint'))     # in joint company a history looks different before each choice; noise and dropout on a shared history are those of its first prompt
+    p = {k:v.to(self.v_image.device) if isinstance(v, (Tensor,Rows)) else v for k,v in p.items()}
     wanted = torch.zeros_like(p['ids'], dtype=torch.bool)
-    if words is not None: wanted[p['row'], p['source']] = True
-    if points: end, reads, n = (x.to(wanted.device) for x in places(enc)); end, reads = end+p['shift'], reads+p['shift'][:,None]; wanted[p['at'],end] = wanted[p['at'][:,None],reads] = True
-    h = self.backbone.states(self.embed(enc, p['ids'], seen, groups), p['mask'], p['positions'], p['parts'], wanted)
+    if words is not None: wanted[p['source']] = True
+    if points: end, reads, n = places(enc, p['rows']); wanted[end] = wanted[reads] = True
+    h = self.backbone.states(self.embed(enc, p['ids'], seen, p['items'], p['behaviors']), p['rows'], wanted)
     y, told, sizes = (torch.tensor(x, device=h.device) for x in ([c.answer for c in cases], told, [len(c.candidates) for c in cases]))
     loss, S = 0., None
     if words is not None:
-        lp = -nn.functional.cross_entropy(self.backbone.head(h[p['row'], p['source']]).float(), p['target'], reduction='none')
+        lp = -nn.functional.cross_entropy(self.backbone.head(h[p['source']]).float(), p['target'], reduction='none')
         loss, S = answer_loss(lp, p['case'], p['branch'], told, sizes, words)
     if points:
-        S = self.pointer(h.float(), end, reads, n, p['at'])
+        S = self.pointer(h.float(), end, reads, n)
         loss = loss + nn.functional.cross_entropy(S, y)
     return loss, S, seen and seen[2]
 
@@ -413,13 +413,13 @@ def _soft_lesson(b:Backbone, prompts:PromptEncoder, cases:Sequence[Case], step:i
     for e in enc:
         x = torch.from_numpy(rng.standard_normal(len(e.case.candidates))*rng.uniform(.7, 2)).float().log_softmax(0)+math.log(len(e.case.candidates))     # some questions are clearer than others
         lifts += [torch.zeros(len(e.case.history)), x]; answers.append(int(x.argmax()))
-    lifts, nb = torch.cat(lifts), sum(len(e.behaviors) for e in enc)
+    lifts = torch.cat(lifts)
     soft = lean(_unit(len(lifts), b.width, step, 37), lifts, mark, float(rng.uniform(2, 4) if most else rng.uniform(.3, 1)))*b.volume          # loud at first
     enc = [replace(e, case=replace(e.case, answer=a)) for e,a in zip(enc, answers)]
-    p = pack(enc, prompts, b.tokenizer.pad_token_id, 'answer')
-    x = replace_tokens(replace_tokens(b.embed(p['ids']), p['ids'], b.behavior_id, _unit(nb, b.width, step, 41)*b.volume), p['ids'], b.item_id, soft)
-    wanted = torch.zeros_like(p['ids'], dtype=torch.bool); wanted[p['row'],p['source']] = True
-    lp = -nn.functional.cross_entropy(b.head(b.states(x, p['mask'], p['positions'], wanted=wanted)[p['row'], p['source']]), p['target'], reduction='none')
+    p = pack(enc, prompts, 'answer', False)
+    x = replace_tokens(replace_tokens(b.embed(p['ids']), p['ids'], b.behavior_id, _unit(len(p['behaviors']), b.width, step, 41)*b.volume), p['ids'], b.item_id, soft)
+    wanted = torch.zeros_like(p['ids'], dtype=torch.bool); wanted[p['source']] = True
+    lp = -nn.functional.cross_entropy(b.head(b.states(x, p['rows'], wanted)[p['source']]), p['target'], reduction='none')
     return answer_loss(lp, p['case'], p['branch'], torch.tensor(answers), torch.tensor([len(e.case.candidates) for e in enc]), 'lm')[0]
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0037

@@ -38,13 +38,11 @@ def counted(tmf:TMF)->Iterator[Work]:
     inner = tmf.backbone.inner; head = inner.get_output_embeddings()
     size, end = {n:m.weight.numel() for n,m in inner.base_model.named_modules() if isinstance(m, nn.Linear) and 'lora_' not in n}, inner.base_model.layers[-1]
     w = Work(weights=sum(size.values()), last=sum(s for n,s in size.items() if n.startswith(f'layers.{len(inner.base_model.layers)-1}.') and not any(k in n for k in ('k_proj','v_proj'))), head=head.weight.numel())
-    def body(m:nn.Module, args:tuple, kw:dict)->None:
-        x = next(v for v in (kw.get('inputs_embeds'), kw.get('input_ids'), *args) if v is not None)
-        w.calls += 1; w.positions += x.shape[0]*x.shape[1]
+    def start(m:nn.Module, args:tuple)->None: w.calls += 1; w.positions += args[0].shape[:-1].numel()
     def finish(m:nn.Module, args:tuple)->None: w.finished += args[0].shape[:-1].numel()
     def top(m:nn.Module, args:tuple)->None: w.logits += args[0].shape[:-1].numel()
     def fuse(m:nn.Module, args:tuple)->None: w.rows += args[0].shape[:2].numel()
-    hooks = [inner.base_model.register_forward_pre_hook(body, with_kwargs=True), end.post_attention_layernorm.register_forward_pre_hook(finish), head.register_forward_pre_hook(top)] + ([tmf.fusion.register_forward_pre_hook(fuse)] if tmf.level>=2 else [])
+    hooks = [inner.base_model.layers[0].input_layernorm.register_forward_pre_hook(start), end.post_attention_layernorm.register_forward_pre_hook(finish), head.register_forward_pre_hook(top)] + ([tmf.fusion.register_forward_pre_hook(fuse)] if tmf.level>=2 else [])
     try: yield w
     finally:
         for h in hooks: h.remove()

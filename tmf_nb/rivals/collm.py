@@ -8,6 +8,7 @@ __all__ = ['WORDS', 'Read', 'unread', 'Questions', 'YesNoCfg', 'TALLRec', 'SoftP
 # %% ../../nbs/5_rivals/03_collm.ipynb #0003
 import copy
 from dataclasses import asdict, dataclass
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any, Callable, Sequence
 import numpy as np, torch
@@ -16,7 +17,7 @@ from torch import nn, Tensor
 from torch.nn import functional as F
 from ..data.core import DataError, load_json, save_json, standing, write_folder
 from ..data.candidates import Case, walk
-from ..llm.backbone import Backbone, TinyCfg, load_backbone, make_tiny
+from ..llm.backbone import Backbone, Rows, TinyCfg, load_backbone, make_tiny
 from ..llm.prompt import PromptEncoder
 from ..llm.trainer import TrainCfg, processes, take_, train
 from .yes_no import Asked, Collab, YesNo, load_collab, scored
@@ -24,12 +25,17 @@ from .yes_no import Asked, Collab, YesNo, load_collab, scored
 # %% ../../nbs/5_rivals/03_collm.ipynb #0006
 @dataclass
 class Read:
-    "A question as tokens, and where in them something else than a word stands"
+    "A question as tokens, and where in them something else than a word may stand"
     ids:list[int]
     user:list[int]                   # positions that describe the user
     item:list[int]                   # positions that describe the item asked about
     beside:list[int]                 # positions beside titles, one after the other
     titles:list[tuple[int,int,int]]  # first position, one past the last, item number, of every title; the item asked about comes last
+
+    @property
+    def first(self)->int:
+        "Where that begins: before it are words of the frame"
+        return min(self.user[:1]+[a for a,*_ in self.titles])
 
 WORDS = 'Somebody described by likes has told us nothing yet . Would they like , described by ? Answer Yes or No.' # what `Questions` say beside titles
 
@@ -168,12 +174,12 @@ def forward(self:TALLRec,
     "Read the answer"
     reads = self.reads(asked, told)
     dev = next(self.lm.parameters()).device; n, L = len(reads), max(len(r.ids) for r in reads)
-    ids, end = torch.full((n, L), self.ask.blank), torch.tensor([len(r.ids)-1 for r in reads], device=dev)
+    ids, rows = torch.full((n, L), self.ask.blank), Rows.apart([len(r.ids) for r in reads], len(commonprefix([r.ids[:r.first] for r in reads]))).to(dev)
     for r,x in enumerate(reads): ids[r,:len(x.ids)] = torch.tensor(x.ids)
     e = self.backbone.embed(ids.to(dev))
     if told: e = self.fill(e, reads, asked)
-    place = torch.arange(L, device=dev)
-    h = self.backbone.states(e, (place[None]<=place[:,None]).expand(n, -1, -1), place.expand(n, -1), wanted=place==end[:,None])[torch.arange(n, device=dev), end]
+    end = rows.tokens.amax(1); wanted = torch.zeros(len(rows.positions), dtype=torch.bool, device=dev); wanted[end] = True
+    h = self.backbone.states(e[rows.own], rows, wanted)[end]
     z = self.backbone.head(h).float(); p = z.log_softmax(1)
     return p[:,self.ask.yes], p[:,self.ask.no], z[:,self.ask.yes]
 
