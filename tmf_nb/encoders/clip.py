@@ -42,24 +42,28 @@ class Encoder:
     @torch.no_grad()
     def images(self,
         catalog:Catalog,
-        batch:int=64,               # pictures held at once
+        batch:int=64,               # pictures that a thread holds at once
         tick:Callable|None=None,    # called with the number of items done
         items:Sequence[int]|None=None, # which; all if None
     )->tuple[Tensor,Tensor]:        # (n, d) unit vectors, zero where there is no picture (d is 1 if there is none at all); (n,) bool
-        "Encode the pictures of a catalogue, `batch` at a time; the next are opened while these are encoded"
+        "Encode the pictures of a catalogue, `batch` at a time; as many batches as there are threads are opened and encoded side by side, for one picture hardly keeps two threads busy"
         self.model.eval()
         items = np.arange(len(catalog)) if items is None else np.asarray(items)
-        has, out, ready = catalog.has_picture[items], None, lambda i: self.prepare(catalog.picture(i))
+        has, out, threads = catalog.has_picture[items], None, torch.get_num_threads()
         parts = [np.flatnonzero(has)[k:k+batch] for k in range(0, int(has.sum()), batch)]
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            ahead = lambda k: [pool.submit(ready, items[j]) for j in parts[k]] if k<len(parts) else []
-            coming = ahead(0)
-            for k,at in enumerate(parts):
-                now, coming = coming, ahead(k+1)
-                v = self._unit(lambda some: self.model.encode_image(torch.stack([f.result() for f in some])), now)
-                if out is None: out = torch.zeros(len(items), v.shape[1])
-                out[at] = v
-                if tick: tick(len(at))
+        @torch.no_grad()
+        def read(at):
+            torch.set_num_threads(1)
+            return self._unit(self.model.encode_image, torch.stack([self.prepare(catalog.picture(i)) for i in items[at]]))
+        with ThreadPoolExecutor(threads) as pool:
+            try:
+                coming = [pool.submit(read, at) for at in parts[:threads]]
+                for k,at in enumerate(parts):
+                    v = coming.pop(0).result(); coming += [pool.submit(read, more) for more in parts[k+threads:k+threads+1]]
+                    if out is None: out = torch.zeros(len(items), v.shape[1])
+                    out[at] = v
+                    if tick: tick(len(at))
+            finally: pool.shutdown(cancel_futures=True); torch.set_num_threads(threads)
         if tick: tick(int((~has).sum()))
         return (torch.zeros(len(items), 1) if out is None else out), torch.from_numpy(has.copy())
 

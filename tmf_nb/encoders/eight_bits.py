@@ -15,6 +15,11 @@ from torch.nn import functional as F
 from ..data.core import DataError
 
 # %% ../../nbs/2_encoders/00a_eight_bits.ipynb #0006
+def _blocks(rows:int, width:int)->list[slice]:
+    "Rows in blocks whose numbers stay in a processor's cache from one step to the next; all at once where they are few"
+    step = rows if rows*width<=2**21 else max(64, 2**19//width)
+    return [slice(k, k+step) for k in range(0, rows, max(1, step))]
+
 class Rounded:
     "Activations as integers, a scale a token; remembers the last ones, because several layers read them"
     def __init__(self): self.last = None
@@ -25,7 +30,8 @@ class Rounded:
         "Round"
         last, version = self.last, None if x.is_inference() else x._version          # how often it was changed in place, where that is known
         if version is not None and last and last[0] is x and last[1]==version: return last[2]
-        v = x.reshape(-1, x.shape[-1]).float(); s = v.abs().amax(1, keepdim=True).clamp_min_(1e-12).div_(127); got = (v/s).round_().to(torch.int8), s
+        v = x.reshape(-1, x.shape[-1]).float(); got = q, s = torch.empty(v.shape, dtype=torch.int8), torch.empty(len(v), 1)
+        for b in _blocks(*v.shape): s[b] = v[b].abs().amax(1, keepdim=True).clamp_min_(1e-12).div_(127); q[b] = (v[b]/s[b]).round_()
         self.last = None if version is None else (x, version, got)
         return got
 
@@ -48,8 +54,11 @@ class Int8Linear(nn.Module):
     def forward(self, x:Tensor)->Tensor: # (..., d_in) -> (..., d_out)
         "Round, multiply, scale; `DataError` where somebody would learn"
         if self.training or torch.is_grad_enabled() and x.requires_grad: raise DataError('a model of eight-bit layers can judge, not learn; train it before `eight_bits`')
-        q, s = self.rounded(x); y = torch._int_mm(q, self.weight).float().mul_(s).mul_(self.scale)
-        if self.bias is not None: y.add_(self.bias)
+        q, s = self.rounded(x); y = torch.empty(len(q), self.weight.shape[1])
+        for b in _blocks(*y.shape):
+            z = torch._int_mm(q[b], self.weight).float().mul_(s[b])
+            if self.bias is None: torch.mul(z, self.scale, out=y[b])
+            else: torch.addcmul(self.bias, z, self.scale, out=y[b])
         return y.to(x.dtype).view(*x.shape[:-1], -1)
 
 @cache
