@@ -9,6 +9,7 @@ __all__ = ['FEW', 'contrast', 'Encoder', 'load_pretrained', 'SmallCfg', 'new_cli
 # %% ../../nbs/2_encoders/00_clip.ipynb #0003
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from threading import Lock
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Sequence
 import numpy as np, torch
@@ -30,6 +31,8 @@ def contrast(
     return (F.cross_entropy(s, y) + F.cross_entropy(s.T, y))/2
 
 # %% ../../nbs/2_encoders/00_clip.ipynb #0009
+_alone = Lock()              # who changes the number of threads
+
 @dataclass(eq=False)
 class Encoder:
     "Frozen picture and text towers with unit-norm outputs"
@@ -49,21 +52,23 @@ class Encoder:
         "Encode the pictures of a catalogue, `batch` at a time; as many batches as there are threads are opened and encoded side by side, for one picture hardly keeps two threads busy"
         self.model.eval()
         items = np.arange(len(catalog)) if items is None else np.asarray(items)
-        has, out, threads = catalog.has_picture[items], None, torch.get_num_threads()
-        parts = [np.flatnonzero(has)[k:k+batch] for k in range(0, int(has.sum()), batch)]
+        has, out = catalog.has_picture[items], None
         @torch.no_grad()
         def read(at):
             torch.set_num_threads(1)
             return self._unit(self.model.encode_image, torch.stack([self.prepare(catalog.picture(i)) for i in items[at]]))
-        with ThreadPoolExecutor(threads) as pool:
-            try:
-                coming = [pool.submit(read, at) for at in parts[:threads]]
-                for k,at in enumerate(parts):
-                    v = coming.pop(0).result(); coming += [pool.submit(read, more) for more in parts[k+threads:k+threads+1]]
-                    if out is None: out = torch.zeros(len(items), v.shape[1])
-                    out[at] = v
-                    if tick: tick(len(at))
-            finally: pool.shutdown(cancel_futures=True); torch.set_num_threads(threads)
+        with _alone:
+            threads = torch.get_num_threads(); batch = max(1, min(batch, -(-int(has.sum())//threads)))      # few pictures are shared by all threads
+            parts = [np.flatnonzero(has)[k:k+batch] for k in range(0, int(has.sum()), batch)]
+            with ThreadPoolExecutor(threads) as pool:
+                try:
+                    coming = [pool.submit(read, at) for at in parts[:threads]]
+                    for k,at in enumerate(parts):
+                        v = coming.pop(0).result(); coming += [pool.submit(read, more) for more in parts[k+threads:k+threads+1]]
+                        if out is None: out = torch.zeros(len(items), v.shape[1])
+                        out[at] = v
+                        if tick: tick(len(at))
+                finally: pool.shutdown(cancel_futures=True); torch.set_num_threads(threads)
         if tick: tick(int((~has).sum()))
         return (torch.zeros(len(items), 1) if out is None else out), torch.from_numpy(has.copy())
 

@@ -30,7 +30,7 @@ class Rounded:
         "Round"
         last, version = self.last, None if x.is_inference() else x._version          # how often it was changed in place, where that is known
         if version is not None and last and last[0] is x and last[1]==version: return last[2]
-        v = x.reshape(-1, x.shape[-1]).float(); got = q, s = torch.empty(v.shape, dtype=torch.int8), torch.empty(len(v), 1)
+        v = x.reshape(-1, x.shape[-1]).float(); got = q, s = torch.empty(v.shape, dtype=torch.int8, device=x.device), v.new_empty(len(v), 1)
         for b in _blocks(*v.shape): s[b] = v[b].abs().amax(1, keepdim=True).clamp_min_(1e-12).div_(127); q[b] = (v[b]/s[b]).round_()
         self.last = None if version is None else (x, version, got)
         return got
@@ -54,7 +54,7 @@ class Int8Linear(nn.Module):
     def forward(self, x:Tensor)->Tensor: # (..., d_in) -> (..., d_out)
         "Round, multiply, scale; `DataError` where somebody would learn"
         if self.training or torch.is_grad_enabled() and x.requires_grad: raise DataError('a model of eight-bit layers can judge, not learn; train it before `eight_bits`')
-        q, s = self.rounded(x); y = torch.empty(len(q), self.weight.shape[1])
+        q, s = self.rounded(x); y = s.new_empty(len(q), self.weight.shape[1])
         for b in _blocks(*y.shape):
             z = torch._int_mm(q[b], self.weight).float().mul_(s[b])
             if self.bias is None: torch.mul(z, self.scale, out=y[b])

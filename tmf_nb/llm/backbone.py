@@ -18,7 +18,7 @@ from ..data.core import DataError, digest, hub
 from ..data.schema import PLACEHOLDERS
 
 # %% ../../nbs/4_llm/00_backbone.ipynb #0006
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     "Tokens in one line, each read once, and the rows in which they look at one another"
     positions:Tensor # (T,) of each token in its own text
@@ -55,8 +55,9 @@ def _layer(layer:nn.Module, h:Tensor, cos:Tensor, sin:Tensor, keys:Tensor, at:Te
     from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
     a, x, pick = layer.self_attn, layer.input_layernorm(h), lambda y: y if at is None else y[at]
     heads = lambda y: y.unflatten(-1, (-1, a.head_dim))
-    v, k = heads(a.v_proj(x)), apply_rotary_pos_emb(*[heads(a.k_proj(x))]*2, cos, sin)[0]
-    q = apply_rotary_pos_emb(*[heads(a.q_proj(pick(x)))]*2, pick(cos), pick(sin))[0]
+    q, k, v = heads(a.q_proj(pick(x))), heads(a.k_proj(x)), heads(a.v_proj(x))
+    if at is None: q, k = apply_rotary_pos_emb(q, k, cos, sin)
+    else: q, k = apply_rotary_pos_emb(q, q, cos[at], sin[at])[0], apply_rotary_pos_emb(k, k, cos, sin)[0]
     row = lambda y, i: F.embedding(i, y.to(v.dtype).flatten(1)).unflatten(-1, (-1, a.head_dim)).transpose(1,2)      # (R, heads, Q or K, head_dim)
     o = F.scaled_dot_product_attention(row(q, who), row(k, keys), row(v, keys), bias.to(v.dtype), scale=a.scaling, enable_gqa=q.shape[1]!=k.shape[1])
     y = pick(h) + a.o_proj(F.embedding(back, o.transpose(1,2).flatten(0,1).flatten(1)))
@@ -148,8 +149,9 @@ def with_placeholders(
     if tokenizer.pad_token_id is None: tokenizer.pad_token = tokenizer.eos_token
     if len(tokenizer) > model.get_input_embeddings().weight.shape[0]: model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     model.requires_grad_(False).eval()
-    item, behavior = tokenizer.convert_tokens_to_ids(list(PLACEHOLDERS))
-    return Backbone(model, tokenizer, name, item, behavior, int(getattr(model.config, 'max_position_embeddings', 2048)))
+    item, behavior = tokenizer.convert_tokens_to_ids(list(PLACEHOLDERS)); c = model.config
+    near = getattr(c, 'sliding_window', None) if getattr(c, 'use_sliding_window', True) else None            # attention that forgets; our masks do not, so prompts stay within it
+    return Backbone(model, tokenizer, name, item, behavior, min(int(getattr(c, 'max_position_embeddings', 2048)), near or 2**31))
 
 # %% ../../nbs/4_llm/00_backbone.ipynb #0008
 @dataclass(frozen=True)

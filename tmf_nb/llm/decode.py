@@ -39,16 +39,19 @@ def pack(
     prompts:PromptEncoder,       # knows how to write an answer
     branches:str='all',          # 'all' candidates, only the 'answer', or 'none'
     histories:bool=True,         # an equal history is read once; otherwise only an equal beginning of words
-)->dict[str,Any]:                # ids (T,); rows, one a prompt, its tokens first; items (prompt, row of its case) and behaviors, what stands in the slots, in reading order; of each answer token: case, source (the token it follows), target id, branch
+)->dict[str,Any]:                # ids (T,); rows, one a prompt, its tokens first, and perhaps some for beginnings; items (prompt, row of its case) and behaviors, what stands in the slots, in reading order; of each answer token: case, source (the token it follows), target id, branch
     "Prompts with their answers as branches, in one line; what several begin with stands there once"
     if branches not in ('all','answer','none'): raise DataError(f"field branches: {branches!r} is not 'all', 'answer' or 'none'")
-    slots, ids, pos, lines, read, items, behaviors, met = prompts.slot_ids, [], [], [], [], [], [], {}
+    slots, ids, pos, lines, read, items, behaviors, met, shared = prompts.slot_ids, [], [], [], [], [], [], {}, {}
     for i,e in enumerate(encoded):
         P, n, like = len(e.ids), 0, 0                                            # shares n tokens with the prompt `like`
         if i: n = _common(e.ids, encoded[0].ids, min(e.fork, encoded[0].fork)); n = next((k for k in range(n) if e.ids[k] in slots.values()), n)      # words before the first slot
-        for j in met.setdefault(e.case.history, []) if histories else ():
-            if (m := _common(e.ids, encoded[j].ids, min(e.fork, encoded[j].fork))) > n: n, like = m, j
-        met.setdefault(e.case.history, []).append(i)
+        for j in met.get(e.case.history, []) if histories else ():
+            o = encoded[j]; most = min(e.fork, o.fork) if e.case.target==o.case.target else e.reads[len(e.case.history)-1]+1      # slots of targets may differ where their words do not
+            if (m := _common(e.ids, o.ids, most)) > n: n, like = m, j
+            if n==e.fork: break
+        if histories: met.setdefault(e.case.history, []).append(i)
+        if n: shared[like] = max(n, shared.get(like, 0))
         line, seg = (lines[like][0][:n] if n else []) + list(range(len(ids), len(ids)+P-n)), [0]*P       # of each token of the row: its number in the line, and its branch (0: the prompt)
         ids += e.ids[n:]; pos += range(n, P)
         items += [(i, k) for k in e.items[e.ids[:n].count(slots['item']):]]; behaviors += e.behaviors[e.ids[:n].count(slots['behavior']):]
@@ -59,6 +62,9 @@ def pack(
                 read.append((i, last, t, k))
                 if j<len(y)-1: last = len(ids); line.append(last); seg.append(k+1); ids.append(t); pos.append(P+j)
         lines.append((line, seg, n))
+    count = lambda some: max(len(l)-n for l,_,n in some)*len(some)
+    rest = [(l, s, max(n, shared.get(k, 0))) for k,(l,s,n) in enumerate(lines)] + [(lines[k][0][:n], [0]*n, lines[k][2]) for k,n in shared.items() if n>lines[k][2]]
+    if count(rest) < count(lines): lines = rest                              # a beginning asks in a row of its own, where that leaves fewer places to ask at
     K = max(len(l) for l,*_ in lines); tokens, seg, own = np.full((len(lines),K), -1), np.full((len(lines),K), -1), np.zeros((len(lines),K), bool)
     for r,(l,s,n) in enumerate(lines): tokens[r,:len(l)], seg[r,:len(l)], own[r,n:len(l)] = l, s, True
     seg = torch.from_numpy(seg); mask = ((seg[:,None,:]==0) | (seg[:,:,None]==seg[:,None,:])) & torch.ones(K, K, dtype=torch.bool).tril()

@@ -364,7 +364,7 @@ def recommend(
     for what,found,n in (('history', [i for i,_ in history], len(tmf.names)), ('candidates', candidates, len(tmf.names)), ('history', [b for _,b in history], len(tmf.behaviors)), ('target', [target], len(tmf.behaviors))):
         odd = [k for k in found if not 0<=k<n]
         if odd: raise DataError(f'field {what}: {odd[0]} is not between 0 and {n-1}')
-    c = Case(-1, tuple(history)[-tmf.cfg.max_history:], target, tuple(candidates), 0)
+    c = Case(-1, tuple(map(tuple, history))[-tmf.cfg.max_history:], target, tuple(candidates), 0)
     s = torch.from_numpy(score(tmf, [c])[0]).softmax(0)
     return [(c.candidates[j], float(s[j])) for j in s.argsort(descending=True)[:k]]
 
@@ -445,7 +445,7 @@ def fit(
         for p in groups['lora']: p.requires_grad_(step>=align)
         task = 'hard' if step<align else cur.task(step-align)
         cases = mk.batch(split.train, cfg.batch, cfg.seed, step, draws=cfg.draws)
-        if cfg.micro<cfg.batch: cases = sorted(cases, key=lambda c: len(c.history))        # little padding is read, and the gradient is the same
+        if cfg.micro<cfg.batch: cases = sorted(cases, key=lambda c: len(c.history))        # attention's rows are little padded, and the gradient is the same
         cases = cases[k*cfg.micro:(k+1)*cfg.micro]
         template = int(np.random.default_rng([cfg.seed, 29, step]).integers(len(TEMPLATES)))
         loss, S, M = tmf.read(cases, task, template, tmf.cfg.objective)

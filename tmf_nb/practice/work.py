@@ -19,7 +19,7 @@ from ..llm.tmf import TMF
 class Work:
     "What was asked of a model"
     calls:int=0      # of the transformer
-    positions:int=0  # pushed through the transformer, padding included
+    positions:int=0  # pushed through the transformer, padding included where there is any; again where something is computed again
     finished:int=0   # of these, to the end of the last layer; the others gave it keys and values only
     logits:int=0     # positions at which the whole vocabulary was scored
     rows:int=0       # item rows fused, padding included
