@@ -2,7 +2,7 @@
 
 FOLDER is laid out as LLaRA's MovieLens-100K or its LastFM (see the chapter on public data). Its validation rows are asked: of listeners or viewers that training has not met.
 Of MovieLens, whose rows are few, last likes of everybody else are asked, too; of LastFM further windows of the same listeners, `--judge` of them drawn at random, and every listener counts once.
-Every row with a language model has as many steps and the same questions: five rounds through all that there is to learn from, as in LLaRA's scripts, or `--steps`. With `--whole` all weights of a tiny backbone move instead of LoRA's: it has read nothing that would be worth keeping. Of every tenth listener the last two events are kept back, to stop SASRec by; of all others everything is learned from.
+Every row with a language model has as many steps and the same questions: five rounds through all that there is to learn from, as in LLaRA's scripts, or `--steps`. TMF on the same vectors, and its fusion alone, are tuned as a run tunes them: a backbone that had both lessons, a warm-up, LoRA, 500 steps. With `--whole` all weights of a tiny backbone move instead of LoRA's: it has read nothing that would be worth keeping. Of every tenth listener the last two events are kept back, to stop SASRec by; of all others everything is learned from.
 A row that has its file is not run again; seconds count the training of the vectors that a row stands on, too, whenever that was.
 """
 import argparse
