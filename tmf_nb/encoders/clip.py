@@ -9,7 +9,7 @@ __all__ = ['FEW', 'contrast', 'Encoder', 'load_pretrained', 'SmallCfg', 'new_cli
 # %% ../../nbs/2_encoders/00_clip.ipynb #0003
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from threading import Lock
+from threading import RLock
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Sequence
 import numpy as np, torch
@@ -31,7 +31,7 @@ def contrast(
     return (F.cross_entropy(s, y) + F.cross_entropy(s.T, y))/2
 
 # %% ../../nbs/2_encoders/00_clip.ipynb #0009
-_alone = Lock()              # who changes the number of threads
+_alone = RLock()             # who changes the number of threads
 
 @dataclass(eq=False)
 class Encoder:

@@ -7,6 +7,7 @@ __all__ = ['named', 'pack', 'Pointer', 'places', 'write_freely', 'pad_left', 'Tr
 
 # %% ../../nbs/4_llm/04_decode.ipynb #0003
 import re
+from os.path import commonprefix
 from typing import Any, Sequence
 import numpy as np, torch
 from torch import nn, Tensor
@@ -32,7 +33,7 @@ def named(
 # %% ../../nbs/4_llm/04_decode.ipynb #0009
 def _common(a:Sequence[int], b:Sequence[int], most:int)->int:
     "How many tokens two texts begin with alike, `most` at most"
-    return next((k for k in range(most) if a[k]!=b[k]), most)
+    return len(commonprefix([a[:most], b[:most]]))
 
 def pack(
     encoded:Sequence[Encoded],   # prompts
