@@ -72,6 +72,7 @@ def small(data, shop, split, how, seed, judged, liked):
 
 def large(data, how, seed, judged, a):
     "LoRA on titles, saved once; then what the row adds"
+    import torch
     from tmf_nb.data.core import Stages
     from tmf_nb.llm.backbone import load_backbone
     from tmf_nb.llm.trainer import TrainCfg
@@ -79,12 +80,14 @@ def large(data, how, seed, judged, a):
     from tmf_nb.rivals.collm import CoLLM, SoftPrompt, TALLRec, fit_yes_no
     tag = f"{data.name}-{a.depth or 'all'}-{a.first}-s{seed}"
     share = dict(backbone="smollm2", depth=a.depth, lora_dropout=0., seed=seed)
-    train = lambda steps: TrainCfg(steps=steps, batch=SHOWN, micro=MICRO, lr=5e-4, lr_adaptor=1e-3, save_every=60, seed=seed)
+    train = lambda steps: TrainCfg(steps=steps, batch=SHOWN, micro=MICRO, lr=5e-4, lr_adaptor=1e-3, save_every=60, precision=a.precision, seed=seed)
+    def answers(m):
+        with torch.autocast("cpu", torch.bfloat16, enabled=a.precision=="bf16"): return m.answer(judged, batch=32)
     def fit(m, name, steps, **kw):
         with Stages()(name, steps) as tick: fit_yes_no(m, data, train(steps), checkpoint=WORK/f"{tag}-{name}-{steps}.safetensors", resume=True, tick=tick, **kw)
         return m
     if not (WORK/tag).exists(): fit(TALLRec(load_backbone("smollm2", a.depth), data, cfg=TALLRec.settings(**share)), "titles", a.first, told=False, moves=("lora",)).save_pretrained(WORK/tag)
-    done = lambda m, second=a.second: (m, m.answer(judged, batch=32), dict(depth=a.depth, first=a.first, second=second, questions=SHOWN*(a.first+second)))
+    done = lambda m, second=a.second: (m, answers(m), dict(depth=a.depth, first=a.first, second=second, questions=SHOWN*(a.first+second), precision=a.precision))
     if how["kind"]=="TALLRec": return done(TALLRec.from_pretrained(WORK/tag, data), 0)
     kind = dict(SoftPrompt=SoftPrompt, CoLLM=CoLLM, CCF=CCF)[how["kind"]]
     m = kind(load_backbone("smollm2", a.depth), data, collab(data, how.get("listens", "sasrec"), seed, True) if kind.listens else None, kind.settings(**share, **how.get("model", {})))
@@ -118,6 +121,7 @@ def main():
     p.add_argument("--depth", type=int, help="SmolLM2: layers")
     p.add_argument("--first", type=int, default=250, help="SmolLM2: steps of LoRA on titles")
     p.add_argument("--second", type=int, default=120, help="SmolLM2: steps of what a row adds")
+    p.add_argument("--precision", default="no", choices=["no", "bf16"], help="SmolLM2: of products, in learning and in answering")
     p.add_argument("--judge", type=int, default=4000, help="validation questions; of films, drawn at random")
     a = p.parse_args()
     if a.backbone=="smollm2" and not a.films: p.error("--backbone smollm2 needs --films: a drawn shop has no words that it could have read about")

@@ -98,13 +98,14 @@ def large(data, split, row, seed, a):
     from tmf_nb.rivals.llara import LLaRA, id_vectors
     b = tiny(data, split, seed, 0) if a.backbone=="tiny" else load_backbone("smollm2", a.depth)
     how = tuning(RunCfg(backbone=a.backbone, seed=seed, steps=a.steps), "text")
+    how = replace(how, precision=a.precision)
     if not a.steps: how = replace(how, steps=ROUNDS*len(split.train)//how.batch)
     if a.whole: how = replace(how, lr=LR)
     ids, seconds = small(data, split, "gru4rec" if row.endswith("gru4rec") else "sasrec", seed)
     vectors = id_vectors(ids, len(data.behaviors))
     m = (TMF if row=="titles" else LLaRA)(b, vectors, data.catalog.names, data.behaviors, TMFCfg(rung="text", objective="lm", lora_r=0 if a.whole else 8, schedule="none" if row=="titles" else "continuous", backbone=a.backbone, depth=a.depth, seed=seed))
     with Stages()(ROWS[row], how.steps) as tick: fit(m, data, split, how, NEGATIVES, WORK/f"{data.name}-{a.backbone}-{a.depth or 'all'}{'-whole' if a.whole else ''}-{how.steps}-{len(split.train)}-{row}-s{seed}.safetensors", True, tick)
-    return m, dict(vectors_seconds=seconds, steps=how.steps, batch=how.batch, depth=a.depth, backbone=a.backbone, tuned="all" if a.whole else "LoRA")
+    return m, dict(vectors_seconds=seconds, steps=how.steps, batch=how.batch, depth=a.depth, backbone=a.backbone, tuned="all" if a.whole else "LoRA", precision=a.precision)
 
 
 def main():
@@ -121,6 +122,7 @@ def main():
     p.add_argument("--backbone", default="tiny", choices=["tiny", "smollm2"])
     p.add_argument("--depth", type=int, help="SmolLM2: layers")
     p.add_argument("--whole", action="store_true", help="all weights of the tiny backbone move")
+    p.add_argument("--precision", default="no", choices=["no", "bf16"], help="of products, while titles and LLaRA learn and while every row with a language model answers")
     p.add_argument("--steps", type=int, help="of every language model")
     p.add_argument("--judge", type=int, default=JUDGE, help="questions of the second kind")
     a = p.parse_args()
@@ -140,10 +142,10 @@ def main():
             asked = {}
             for k, s in sets.items():
                 right = np.array([c.answer for c in s.cases])
-                hit = hits_at(m.score(s.cases), right)
+                with torch.autocast("cpu", torch.bfloat16, enabled=lm and a.precision=="bf16"): hit, said = hits_at(m.score(s.cases), right), generate(m, s.cases)[1] if lm else None
                 if k in people: hit = np.array([hit[people[k]==u].mean() for u in np.unique(people[k])])   # windows of one listener are no independent questions
                 asked[k] = dict(n=len(hit), questions=len(right), hr1=float(hit.mean()), interval=interval(hit.sum(), len(hit)) if k not in people else paired(hit, np.zeros(len(hit)))[1:], per_case=[round(float(h), 4) for h in hit], candidates_hash=s.hash)
-                if lm: asked[k]["written"] = generation_metrics(generate(m, s.cases)[1], right)
+                if lm: asked[k]["written"] = generation_metrics(said, right)
             save_json(path, run_record("llara", data.name, ROWS[row], seed, sum(x["n"] for x in asked.values()), {k: x["hr1"] for k, x in asked.items()}, data.hash, time.time()-t, row=row, asked=asked, questions=len(split.train), threads=torch.get_num_threads(), **more))
             print(f"seed {seed}  {ROWS[row]:16s} " + "  ".join(f"{k} {x['hr1']:.3f} [{x['interval'][0]:.3f}, {x['interval'][1]:.3f}]" + (f", written {x['written']['hr1_all']:.3f} (valid {x['written']['valid_ratio']:.2f})" if lm else "") for k, x in asked.items()) + f"  {time.time()-t:.0f} s", flush=True)
 
