@@ -13,12 +13,12 @@ from table3 import WORK, encode, encoded, scene
 OUT = Path(__file__).resolve().parent.parent/"results"/"fusion"
 
 
-def company(tmf, data, split, steps, seed, lr=2e-4, batch=96):
-    "Train fusion and match on whole questions, with attention between rows"
+def company(tmf, data, split, steps, seed, lr=2e-4, attention=True, batch=96):
+    "Train fusion and match on whole questions, with attention between rows; without `attention`, what a warm-up trains, for as long"
     import torch
     from tmf_nb.data.candidates import CaseMaker
     mk = CaseMaker(data, 10, tmf.cfg.max_history, split.visible)
-    params = [*tmf.fusion.parameters(), *tmf.match.parameters()]
+    params = [*(tmf.fusion.parameters() if attention else tmf.fusion.begin()), *tmf.match.parameters()]
     opt = torch.optim.AdamW(params, lr=lr, weight_decay=.05)
     tmf.train()
     for k in range(steps):
@@ -105,7 +105,7 @@ def main():
         if m := how.pop("without", None): feats = replace(feats, **{f"has_{m}": torch.zeros(len(data.catalog), dtype=torch.bool)})
         asked = split
         if n := how.pop("shoppers", None): asked = Split(split.train[split.train[:, 0] < n], split.valid, split.test, split.visible)
-        match, gates, together, shelf = how.pop("match", None), how.pop("gates", False), how.pop("company", 0), how.pop("shelf", 512)
+        match, gates, together, shelf, pace = how.pop("match", None), how.pop("gates", False), how.pop("company", 0), how.pop("shelf", 512), dict(lr=how.pop("rate", 2e-4), attention=how.pop("attention", True))
         tmf = TMF(copy.deepcopy(blank), feats, data.catalog.names, data.behaviors, TMFCfg(seed=seed, **how)).to(processes().device)
         if gates: tmf.fusion = GatedFusion(tmf.fusion.cfg).to(tmf.v_image.device)
         if match is not None: tmf.match = InnerProduct(tmf.cfg.width, len(data.behaviors)) if match=="inner" else Match(tmf.cfg.width, len(data.behaviors), **match)
@@ -113,7 +113,7 @@ def main():
         example = max(some, key=lambda c: len({i for i, _ in c.history}))
         looks = dict(untrained=attention(tmf, shop, some, example)) if v=="company" else {}
         hits = warm_fusion(tmf, data, asked, a.steps, seed=seed, shelf=shelf)
-        if together: company(tmf, data, asked, together, seed)
+        if together: company(tmf, data, asked, together, seed, **pace)
         if looks: looks |= dict(trained=attention(tmf, shop, some, example), history=example.history, candidates=example.candidates, answer=example.answer)
         judged = {k: judge(FusionAlone(tmf).score(s.cases), s.cases) for k, s in sets.items()}
         pool = {kind: np.concatenate([r["per_case"] for k, r in judged.items() if k.endswith(kind)]) for kind in ("random", "hard")}

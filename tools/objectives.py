@@ -24,7 +24,7 @@ def learn(seed, way, data, split, cases, warmed):
     from tmf_nb.llm.backbone import load_backbone
     from tmf_nb.llm.tmf import TMF, FusionAlone, TMFCfg, fit, generate, score, warm_fusion
     from tmf_nb.llm.trainer import processes
-    from tmf_nb.practice.run import RunCfg, resting, spelling, tuning, warming
+    from tmf_nb.practice.run import RunCfg, rank, resting, spelling, tuning, warming
     if not encoded(seed) or not (WORK/f"s{seed}"/"backbone"/"config.json").exists(): prepare(seed)
     label, run, model, optim, share = way["label"], way.get("run", {}), way.get("model", {}), way.get("optim", {}), way.get("share", 1.)
     cfg = RunCfg(seed=seed, **run)
@@ -32,7 +32,7 @@ def learn(seed, way, data, split, cases, warmed):
     points = [max(1, how.steps*p//POINTS[-1]) for p in way.get("points", POINTS)]
     b = load_backbone(str(WORK/f"s{seed}"/"backbone") if cfg.backbone=="tiny" else cfg.backbone, cfg.depth)
     b.name = cfg.backbone
-    base = dict(backbone=cfg.backbone, depth=cfg.depth, warm=cfg.warm, align=resting(cfg, how.steps), noise=cfg.noise, spell=spelling(cfg, 'cma'), lora_r=cfg.lora_r, lora_alpha=2*cfg.lora_r, seed=seed)
+    base = dict(backbone=cfg.backbone, depth=cfg.depth, warm=cfg.warm, align=resting(cfg, how.steps), noise=cfg.noise, spell=spelling(cfg, 'cma'), lora_r=rank(cfg, 'cma'), lora_alpha=2*rank(cfg, 'cma'), seed=seed)
     tmf = TMF(b, ItemFeatures.load(WORK/f"s{seed}"/"features.safetensors"), data.catalog.names, data.behaviors, TMFCfg(**base | model)).to(processes().device)
     if share<1: split = replace(split, train=split.train[np.sort(np.random.default_rng([seed, 47]).permutation(len(split.train))[:int(share*len(split.train))])])
     if (seed, share) not in warmed:

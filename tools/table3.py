@@ -17,8 +17,9 @@ RUNGS = ("text", "behavior", "amsa", "cma")
 CONTROLS = {"shuffled-pictures": ["image"], "shuffled-graph": ["graph"], "shuffled-all": ["image", "text", "graph"]}    # the whole model, with the vectors of these modalities dealt out anew among the items, each item getting those of one other
 LONGER = {"text-longer": ("text", 2)}                                    # a rung with so many times the steps
 WHOLE = {"text-whole": "text", "behavior-whole": "behavior"}             # a rung that tunes all weights of the tiny backbone, which has read nothing, instead of LoRA's
+LOOSE = {"amsa-loose": "amsa", "cma-loose": "cma"}                         # a rung whose fusion, attention and all, goes on learning fifty times as fast as by default
 CURES = {"cma-cooler": dict(warm=1500), "cma-warmer": dict(warm=6000), "cma-bought": dict(spell="bought"), "cma-no-align": dict(align=0)}   # the whole model under other settings
-ALL = (*RUNGS, *CONTROLS, *LONGER, *WHOLE, *CURES)
+ALL = (*RUNGS, *CONTROLS, *LONGER, *WHOLE, *LOOSE, *CURES)
 CHEAP = ("oracle", "popularity", "graph", "sasrec")
 path = lambda row, seed: OUT/f"storefront-demo-{row}-s{seed}.json"
 missing = lambda rows, seed: [r for r in rows if not path(r, seed).exists()]
@@ -75,7 +76,7 @@ def climb_one(row, seed):
     import torch
     from tmf_nb.data.core import Stages
     from tmf_nb.encoders.features import ItemFeatures
-    from tmf_nb.practice.run import WORDS, Ladder, RunCfg, chosen, climb, start, tiny_for
+    from tmf_nb.practice.run import RANK, WORDS, Ladder, RunCfg, chosen, climb, start, tiny_for
     start(RunCfg(seed=seed), WORK/f"s{seed}", resume=True, asked={})      # what was half trained under other settings is not gone on with
     shop, data, split, sets = scene()
     where, cfg, stages = WORK/f"s{seed}", RunCfg(seed=seed), Stages()
@@ -85,7 +86,8 @@ def climb_one(row, seed):
         deal = torch.from_numpy(np.random.default_rng([seed, 3]).permutation(len(data.catalog)))
         feats = replace(feats, **{f: getattr(feats, f)[deal] for m in CONTROLS[row] for f in (m, f"has_{m}")})
     if row in CURES: rung, cfg = "cma", replace(cfg, **CURES[row])
-    if row in WHOLE: rung, cfg = WHOLE[row], replace(cfg, lora_r=0)
+    rung, cfg = WHOLE.get(row, rung), replace(cfg, lora_r=0 if row in WHOLE else RANK)
+    if row in LOOSE: rung, cfg = LOOSE[row], replace(cfg, lr_fusion=5e-4)
     if row in LONGER:
         rung, times = LONGER[row]
         cfg = replace(cfg, steps=times*WORDS["tiny"])

@@ -37,9 +37,14 @@ def write_atomic(
 @contextmanager
 def write_folder(
     folder:str|Path, # to make, or to replace as a whole
+    sign:str='config.json', # a file by which an old one is known
 )->Iterator[Path]:   # write in here
-    "A folder that takes the place of an old one when it is complete"
-    folder = Path(folder); tmp, old = folder.with_name(f'.{folder.name}.{os.getpid()}.tmp'), folder.with_name(f'.{folder.name}.old')
+    "A folder that takes the place of an old one when it is complete; `DataError` if something else is in the way: a file, or a folder with things in it but without `sign`"
+    folder = Path(folder)
+    if not folder.name: raise DataError(f'{str(folder)!r}: give the folder a name')
+    if folder.is_file(): raise DataError(f'{folder}: a file is in the way')
+    if folder.is_dir() and any(folder.iterdir()) and not (folder/sign).exists(): raise DataError(f'{folder}: there are other things in it (no {sign}), and it would be replaced as a whole; choose another folder')
+    tmp, old = folder.with_name(f'.{folder.name}.{os.getpid()}.tmp'), folder.with_name(f'.{folder.name}.old')
     shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir(parents=True)
     try:
         yield tmp

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
 import numpy as np, pandas as pd
-from .core import DataError, load_json, peak_mb, run_record, save_json, write_atomic
+from .core import DataError, _plain, load_json, peak_mb, run_record, save_json, write_atomic
 from .schema import Dataset
 from .candidates import CandidateSet, Split, draw
 from .metrics import Scorer, paired, places
@@ -25,8 +25,9 @@ def candidate_places(
     "Where the answers stand among their candidates"
     out = []
     for k in range(0, len(questions), chunk):
-        part = questions.cases[k:k+chunk]
-        out.append(np.stack(places(model.score(part), np.array([c.answer for c in part])), 1))
+        part = questions.cases[k:k+chunk]; s, n = np.asarray(model.score(part)), len(part[0].candidates)
+        if s.shape!=(len(part), n): raise DataError(f'{getattr(model, "name", "model")}: score gave {s.shape}, not {(len(part), n)}')
+        out.append(np.stack(places(s, np.array([c.answer for c in part])), 1))
     return np.concatenate(out)
 
 def full_places(
@@ -85,10 +86,10 @@ class Study:
 
     def judge(self,
         model:str,                   # short name, part of the file name
-        make:Callable[[],Any],       # trains and gives a scorer with `score` and `score_all`
+        make:Callable[[],Any],       # trains and gives a scorer; one with `score_all` is judged in the whole catalogue, too
         seed:int,
         again:bool=False,            # measure although there is a record
-        full:bool=True,              # full ranking, too
+        full:bool|None=None,         # full ranking, too; where the scorer can, if None
         **more:Any,                  # anything else worth keeping
     )->dict[str,Any]:
         "Train, measure, write down; a record of the same questions and settings that is there already is returned as it is"
@@ -96,11 +97,13 @@ class Study:
         if f.exists() and not again:
             old = load_json(f)
             if old['data_hash']!=self.dataset.hash or old['candidates_hash']!=self.questions.hash: raise DataError(f'{f}: measured on other data or questions; move it away')
-            for k,v in json.loads(json.dumps({k:v for k,v in more.items() if k in ('settings','protocol')})).items():
+            for k,v in json.loads(json.dumps({k:v for k,v in more.items() if k in ('settings','protocol')}, default=_plain)).items():
                 if old.get(k)!=v: raise DataError(f'{f}, field {k}: measured with {old.get(k)}, not {v}; move it away, or ask for the same')
             if full and 'full' not in old['metrics']: raise DataError(f'{f}, field metrics: measured without the full ranking; move it away')
             return old
-        t0 = time.time(); m = make(); took = time.time()-t0
+        if self.questions.data_hash!=self.dataset.hash: raise DataError(f'{self.label}, field questions: drawn from data {self.questions.data_hash}, but this data is {self.dataset.hash}')
+        t0 = time.time(); m = make(); took = time.time()-t0; full = hasattr(m, 'score_all') if full is None else full
+        if full and not hasattr(m, 'score_all'): raise DataError(f'{getattr(m, "name", model)}, field full: it ranks candidates only (no `score_all`)')
         at = dict(candidates=candidate_places(m, self.questions)) | (dict(full=full_places(m, self.questions, self.dataset, looks=self.split.looks)) if full else {})
         log = getattr(m, 'log', None) or []
         ranks = pd.DataFrame({'user':[c.user for c in self.questions.cases]} | {f'{k}_{e}': v[:,j] for k,v in at.items() for j,e in enumerate(('first','last'))}).astype('int32')
@@ -146,8 +149,8 @@ def table(
     datasets:Sequence[str]|None=None,
 )->pd.DataFrame:                    # one row a model, one column a data set: 'mean ± sd'
     "Table 2 from saved results"
-    t = pd.DataFrame([dict(row=r['row'], dataset=r['dataset'], value=r['metrics'][kind][metric]) for r in records if kind in r['metrics']])
-    if not len(t): raise DataError(f'field kind: no record has {kind!r}')
+    t = pd.DataFrame([dict(row=r['row'], dataset=r['dataset'], value=r['metrics'][kind][metric]) for r in records if metric in r['metrics'].get(kind, {})])
+    if not len(t): raise DataError(f'field metric: no record has {metric!r} of kind {kind!r}')
     g = t.groupby(['row','dataset']).value
     text = g.agg(lambda v: f'{v.mean():.3f}' + (f' ± {v.std():.3f}' if len(v)>1 else '')).unstack('dataset')
     return text.reindex(index=models or list(dict.fromkeys(t.row)), columns=datasets or list(dict.fromkeys(t.dataset))).fillna('')
@@ -167,7 +170,11 @@ def per_user(
     for r in mine:
         f = r['file'].with_suffix('.parquet')
         if not f.exists(): raise DataError(f'{f}: the places of this run are missing')
-        out.append(measures(pd.read_parquet(f)[[f'{kind}_first', f'{kind}_last']].to_numpy())[metric].to_numpy())
+        t = pd.read_parquet(f)
+        if f'{kind}_first' not in t: raise DataError(f'{f}, field kind: measured without {kind!r}')
+        m = measures(t[[f'{kind}_first', f'{kind}_last']].to_numpy())
+        if metric not in m: raise DataError(f'field metric: {metric!r} is not one of {list(m)}')
+        out.append(m[metric].to_numpy())
     return np.array(out)
 
 def compare(

@@ -25,6 +25,8 @@ def places(
 )->tuple[np.ndarray,np.ndarray]: # first and last 0-based place that the answer may take
     "Best and worst place of the answer when ties are broken at random"
     s, a = np.asarray(scores, float), np.asarray(answers)
+    if s.ndim!=2 or len(s)!=len(a): raise DataError(f'field scores: {s.shape} given for {len(a)} answers; a row for each case and a column for each candidate are needed')
+    if len(a) and not 0<=a.min()<=a.max()<s.shape[1]: raise DataError(f'field answers: {a.min()} to {a.max()} are no places among {s.shape[1]} candidates')
     if not np.isfinite(s).all(): raise DataError(f'field scores: row {int(np.argwhere(~np.isfinite(s))[0,0])} holds a value that is not finite')
     own = s[np.arange(len(s)), a][:,None]
     above = (s>own).sum(1)
@@ -67,6 +69,7 @@ def interval(
 )->tuple[float,float]: # lower and upper bound
     "Wilson interval of a hit rate"
     from scipy.stats import norm
+    if not (n>=1 and 0<=hits<=n and 0<level<1): raise DataError(f'field hits: {hits} of {n} at level {level} is no share')
     z, p = norm.ppf(.5+level/2), hits/n
     mid, half = (p+z*z/(2*n))/(1+z*z/n), z*np.sqrt(p*(1-p)/n+z*z/(4*n*n))/(1+z*z/n)
     return float(max(0, mid-half)), float(min(1, mid+half))
@@ -79,7 +82,10 @@ def paired(
 )->tuple[float,float,float]: # mean difference a-b, lower and upper bound
     "Paired bootstrap of a difference"
     from scipy.stats import bootstrap
-    d = np.asarray(a,float)-np.asarray(b,float)
+    a, b = np.asarray(a,float), np.asarray(b,float)
+    if a.shape!=b.shape or a.ndim!=1 or len(a)<2: raise DataError(f'field b: {b.shape} against {a.shape}; a number for each of the same two or more cases is needed')
+    d = a-b
+    if not np.isfinite(d).all(): raise DataError(f'field a: the difference of case {int(np.flatnonzero(~np.isfinite(d))[0])} is not finite')
     if np.ptp(d)==0: return float(d.mean()), float(d.mean()), float(d.mean())
     r = bootstrap((d,), np.mean, confidence_level=level, n_resamples=2000, method='basic', random_state=seed, vectorized=True).confidence_interval
     return float(d.mean()), float(r.low), float(r.high)

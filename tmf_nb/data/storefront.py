@@ -183,11 +183,14 @@ def _interest(missions:pd.DataFrame, cells:Sequence[tuple], department:dict[str,
 def make_storefront(
     preset:str|StorefrontCfg='demo', # a name in `PRESETS` or a configuration
     seed:int|None=None,              # replaces the configuration's own (0 in the presets)
+    **changes:Any,                   # other settings of `StorefrontCfg`, e.g. no_picture=0
 )->Storefront:
     "Deal out the goods, draw the personas, let everybody shop; pictures are drawn on first use"
     if isinstance(preset, str) and preset not in PRESETS: raise DataError(f'storefront: {preset!r} is not one of the presets {list(PRESETS)}')
     cfg = PRESETS[preset] if isinstance(preset, str) else preset
-    if seed is not None: cfg = replace(cfg, seed=seed)
+    odd = [k for k in changes if k not in StorefrontCfg.__dataclass_fields__]
+    if odd: raise DataError(f'storefront, field {odd[0]}: it is not one of {list(StorefrontCfg.__dataclass_fields__)}')
+    cfg = replace(cfg, **changes, **({} if seed is None else dict(seed=seed)))
     stream = lambda k: np.random.default_rng([cfg.seed, k])      # one stream each: more shoppers do not change the goods
     truth = item_truth(cfg, stream(0)); ids = _ids('i', len(truth))
     image = np.array([f'{i}.png' for i in ids], object); image[stream(1).permutation(len(ids))[:round(cfg.no_picture*len(ids))]] = ''

@@ -14,7 +14,7 @@ import numpy as np, torch
 from torch import nn, Tensor
 from ..data.core import DataError
 from ..data.schema import Dataset
-from ..data.candidates import Case, Split, events_before
+from ..data.candidates import Case, Split, askable, events_before
 
 # %% ../../nbs/2_encoders/01_batches.ipynb #0006
 @dataclass(eq=False)
@@ -152,6 +152,11 @@ class LoopCfg:
     seconds:float=0.     # stop after so much computing: processor seconds a thread (0: never)
     seed:int=0
 
+    def __post_init__(self):
+        if isinstance(self.seed, np.integer): object.__setattr__(self, 'seed', int(self.seed))
+        for f,least in (('dim',1),('max_history',1),('epochs',0),('tokens',1),('lr',0),('decay',0),('patience',0),('seconds',0),('seed',0)):
+            if not getattr(self, f)>=least: raise DataError(f'field {f}: {getattr(self, f)} is below {least}')
+
 def train_loop(
     model:nn.Module,
     batches:Callable[[np.random.Generator],Sequence], # one epoch of batches
@@ -238,10 +243,9 @@ class CatalogScorer(nn.Module):
 
     def score(self, cases:Sequence[Case], chunk:int=256)->np.ndarray: # (n, C)
         "Scorer: candidates of each case"
-        for c in cases:
-            odd = [i for i in c.candidates if not 0<=i<self.n_items]
-            if odd: raise DataError(f'case of user {c.user}, field candidates: {odd[0]} is not an item of the {self.n_items} that this model knows')
-        out = []
+        cases, out = askable(cases, self.n_items, self.n_behaviors), []
+        C = {len(c.candidates) for c in cases}
+        if len(C)!=1: raise DataError(f'field candidates: cases with {sorted(C)} candidates cannot be scored together')
         for k in range(0, len(cases), chunk):
             s = self.score_all(cases[k:k+chunk], chunk)
             out += [s[r, list(c.candidates)] for r,c in enumerate(cases[k:k+chunk])]

@@ -80,6 +80,7 @@ class Encoder:
     )->Tensor:                      # (n, d) unit vectors
         "Encode strings, each different one once, those of similar length together"
         self.model.eval()
+        if isinstance(texts, str): raise DataError(f'field texts: one text given ({texts[:20]!r}); a list of texts is needed')
         if not len(texts): return torch.zeros(0, 1)
         kinds = list(dict.fromkeys(texts)); row = {t:k for k,t in enumerate(kinds)}
         ids = torch.cat([self.tokenizer(kinds[k:k+1024]) for k in range(0, len(kinds), 1024)])            # the end of a text has the largest id
@@ -115,6 +116,7 @@ def load_pretrained(
     "A real CLIP by name; `DataError` in one sentence if its weights cannot be had"
     import open_clip
     arch, _, weights = name.partition('/')
+    if not weights: raise DataError(f'field encoder: {name!r} names no weights, and random ones say nothing; write {arch}/weights, e.g. ViT-B-32/laion2b_s34b_b79k (open_clip.list_pretrained() has the names), or small')
     if arch not in open_clip.list_models(): raise DataError(f'field encoder: open_clip knows no architecture {arch!r}; write name/weights, e.g. ViT-B-32/laion2b_s34b_b79k, or small')
     try:
         with hub(): model, _, prepare = open_clip.create_model_and_transforms(arch, pretrained=weights)
@@ -136,6 +138,11 @@ class SmallCfg:
     lr:float=2e-3
     visual:float=1.        # λ; 0 is plain CLIP
     seed:int=0
+
+    def __post_init__(self):
+        object.__setattr__(self, 'seed', int(self.seed))
+        for f in ('dim','size','width','context','steps','batch'):
+            if getattr(self, f)<1: raise DataError(f'field {f}: {getattr(self, f)} is below 1')
 
 def new_clip(cfg:SmallCfg)->nn.Module:
     "A small open_clip model: ResNet pictures, two-layer Transformer texts"

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch_geometric.nn import SimpleConv
 from ..data.core import DataError
 from ..data.schema import Dataset
-from ..data.candidates import Case, Split, histories
+from ..data.candidates import Case, Split, askable, histories
 from .batches import Batch, collate
 
 warnings.filterwarnings('ignore', message='.*[Ss]parse CSR tensor support.*') # a beta notice of torch, once per process
@@ -89,6 +89,12 @@ class GraphCfg:
     dropout:float=.2     # on the query
     seed:int=0
 
+    def __post_init__(self):
+        for f,least in (('dim',1),('layers',0),('max_history',1),('epochs',1),('batch',1),('lr',0),('decay',0),('dropout',0),('seed',0)):
+            v = getattr(self, f)
+            if isinstance(v, str) or not v>=least: raise DataError(f'field {f}: {v!r} is not a number of {least} or more')
+        if self.dropout>=1: raise DataError(f'field dropout: {self.dropout} is not a share below 1')
+
 def asked(b:Batch)->tuple[Tensor,Tensor,Tensor,Tensor]: # items, behaviours, mask (B, H), target (B,)
     "What the encoder reads of a batch"
     return b.items, b.behaviors, b.mask, b.target
@@ -143,6 +149,7 @@ class GraphEncoder(nn.Module):
 
     def score(self, cases:Sequence[Case])->np.ndarray: # (n, C)
         "Scorer: candidates of each case"
+        cases = askable(cases, len(self.table), len(self.behavior))
         return np.concatenate([self.score_all(cases[k:k+512])[np.arange(len(cases[k:k+512]))[:,None], [c.candidates for c in cases[k:k+512]]] for k in range(0, len(cases), 512)])
 
 # %% ../../nbs/2_encoders/02_graph.ipynb #0019

@@ -46,6 +46,7 @@ class MBHTCfg(LoopCfg):
     decay:float=.1
 
     def __post_init__(self):
+        super().__post_init__()
         for s in self.scales:
             if self.max_history%s: raise DataError(f'field scales: {s} does not divide max_history {self.max_history}')
 

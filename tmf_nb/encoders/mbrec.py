@@ -46,6 +46,7 @@ class MBRecCfg(LoopCfg):
     without:tuple[str,...]=()  # parts to take away, for ablations: 'attention', 'gate', 'memory'
 
     def __post_init__(self):
+        super().__post_init__()
         for f,known in ((self.faults, FAULTS), (self.without, ('attention','gate','memory'))):
             odd = [x for x in f if x not in known]
             if odd: raise DataError(f'field faults or without: {odd[0]!r} is none of {known}')

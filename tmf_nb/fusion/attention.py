@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 import torch
 from torch import nn, Tensor
+from ..data.core import DataError
 
 # %% ../../nbs/3_fusion/00_attention.ipynb #0006
 def literal_amsa(
@@ -28,7 +29,7 @@ def literal_cma(
     text:Tensor,  # (R, d_v): Eq. 7 needs both CLIP towers to share a width
 )->Tensor:        # (R, d_v)
     "Eq. 7 and 8 as printed"
-    if image.shape!=text.shape: raise ValueError(f'Eq. 7 needs image and text of one width, got {image.shape[-1]} and {text.shape[-1]}')
+    if image.shape!=text.shape: raise DataError(f'Eq. 7 needs image and text of one width, got {image.shape[-1]} and {text.shape[-1]}')
     r = math.sqrt(image.shape[-1])
     c1 = (q@image.mT/r).softmax(-1) @ text
     return (c1@text.mT/r).softmax(-1) @ image
@@ -52,11 +53,15 @@ class FusionCfg:
     cma:bool=True          # False stops after AMSA (the paper's third ablation row)
     candidates:str='block' # who a candidate may look at: 'block' history and itself, 'joint' everything, 'self' itself
     dropout:float=.1
-    noise:float=0.         # added to graph vectors in training, in units of their own spread (see `Match`)
+    noise:float=0.         # added to graph vectors in training, in units of their own spread; see 'Features that remember the questions' below
     modality_dropout:float=0. # share of rows whose picture, and share whose words, are hidden in training, see `hide_some`
 
     def __post_init__(self):
-        if not 0<=self.modality_dropout<1: raise ValueError(f'field modality_dropout: {self.modality_dropout} is not a share below 1')
+        for f in ('modality_dropout','dropout'):
+            if not 0<=getattr(self, f)<1: raise DataError(f'field {f}: {getattr(self, f)} is not a share below 1')
+        for f,least in (('d_image',0),('d_text',0),('d_graph',0),('width',3),('heads',3),('noise',0)):
+            if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is below {least}' + (': every modality needs a head of its own'*(f=='heads')))
+        if self.width%self.heads: raise DataError(f'field heads: {self.heads} does not divide the width {self.width}')
 
 class Attend(nn.Module):
     "Multi-head attention with a sink, a residual and LayerNorm"
@@ -70,7 +75,7 @@ class Attend(nn.Module):
         parts:tuple[int,...]=(), # widths of the modalities in query and key; heads take turns among them, and start from similarity
     ):
         super().__init__()
-        if width%heads: raise ValueError(f'field heads: {heads} does not divide the width {width}')
+        if width%heads: raise DataError(f'field heads: {heads} does not divide the width {width}')
         self.heads, d = heads, width//heads
         self.q,self.k,self.v,self.o = nn.Linear(d_query, width), nn.Linear(d_key, width), nn.Linear(d_value, width), nn.Linear(width, width)
         self.sink, self.sink_value = nn.Parameter(torch.zeros(heads)), nn.Parameter(torch.randn(heads, d) if parts else torch.zeros(heads, d))
@@ -120,7 +125,7 @@ def sight(
     if mode=='joint': allow = torch.ones_like(eye)
     elif mode=='block': allow = ~late[None,:] | eye
     elif mode=='self': allow = (~late[None,:] & ~late[:,None]) | eye
-    else: raise ValueError(f"field candidates: {mode!r} is not one of {COMPANY}")
+    else: raise DataError(f"field candidates: {mode!r} is not one of {COMPANY}")
     return allow[None] & rows[:,:,None] & rows[:,None,:]
 
 # %% ../../nbs/3_fusion/00_attention.ipynb #0022

@@ -8,9 +8,10 @@ __all__ = ['Rows', 'Backbone', 'with_placeholders', 'TinyCfg', 'train_tokenizer'
 
 # %% ../../nbs/4_llm/00_backbone.ipynb #0003
 import math, os, importlib.util
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterable, Sequence
+from typing import Any, Callable, Iterable, Iterator, Sequence
 import numpy as np, torch
 from torch import nn, Tensor
 from torch.nn import functional as F
@@ -325,6 +326,15 @@ def _smollm2_folder()->Path:
             import shutil; shutil.rmtree(tmp)        # somebody else was faster
     return out
 
+@contextmanager
+def _no_bar()->Iterator[None]:
+    "Without transformers' progress bar, which a library should not draw"
+    from transformers.utils import logging as bars
+    on = bars.is_progress_bar_enabled(); bars.disable_progress_bar()
+    try: yield
+    finally:
+        if on: bars.enable_progress_bar()
+
 def load_backbone(
     name:str,              # 'smollm2', a folder, or a hub name; 'tiny' is made by `make_tiny`
     depth:int|None=None,   # keep only the first so many layers
@@ -335,7 +345,7 @@ def load_backbone(
     if name=='tiny' and not Path(name).is_dir(): raise DataError("backbone 'tiny': it is made from a catalogue (`make_tiny`, `tiny_backbone`); one that was saved is loaded by its folder")
     where = _smollm2_folder() if name=='smollm2' else name
     try:
-        with hub():
+        with hub(), _no_bar():
             tok = AutoTokenizer.from_pretrained(where)
             model, said = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, output_loading_info=True)
     except (OSError, ValueError) as e:

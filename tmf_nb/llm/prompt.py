@@ -115,6 +115,9 @@ class PromptEncoder:
         self._ids, self._answers = {}, {}
         self._names = self._cut()
         self.before, self.after = chat_frame(tokenizer, chat)
+        kept = {*tokenizer.all_special_ids, *self.slot_ids.values()}
+        for b in self.behaviors:
+            if kept & set(self._tokens(b)): raise DataError(f'field behaviors: {b!r} holds a token that the prompt or the backbone keeps for itself')
 
     def _tokens(self, text:str)->list[int]:
         if text not in self._ids: self._ids[text] = self.tokenizer(text, add_special_tokens=False).input_ids

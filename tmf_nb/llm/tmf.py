@@ -14,9 +14,9 @@ from typing import Any, Callable, Sequence
 import numpy as np, torch
 from fastcore.basics import patch
 from torch import nn, Tensor
-from ..data.core import DataError, save_json, load_json, standing, write_folder
+from ..data.core import DataError, digest, save_json, load_json, standing, write_folder
 from ..data.schema import Dataset
-from ..data.candidates import Case, CaseMaker, Split, histories, shelves
+from ..data.candidates import Case, CaseMaker, Split, askable, histories, shelves
 from ..data.metrics import generation_metrics, hits_at
 from ..encoders.features import ItemFeatures
 from ..fusion.attention import COMPANY, Fusion, FusionCfg, Match, sight
@@ -67,7 +67,7 @@ class TMFCfg:
         if self.schedule not in SCHEDULES: raise DataError(f'field schedule: {self.schedule!r} is not one of {SCHEDULES}')
         if isinstance(self.lora_targets, str): raise DataError(f'field lora_targets: {self.lora_targets!r} is one text, not a list of names')
         object.__setattr__(self, 'lora_targets', tuple(self.lora_targets))          # a saved config has a list
-        for f,least in (('width',1),('heads',1),('lora_r',0),('max_history',1),('max_name',1),('warm',0),('align',0),('seed',0)):
+        for f,least in (('width',1),('heads',3),('lora_r',0),('max_history',1),('max_name',1),('warm',0),('align',0),('seed',0)):
             if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is below {least}')
         if self.width%self.heads: raise DataError(f'field heads: {self.heads} does not divide the width {self.width}')
         if self.candidates not in COMPANY: raise DataError(f'field candidates: {self.candidates!r} is not one of {COMPANY}')
@@ -114,6 +114,13 @@ class TMF(nn.Module):
     def hardest(self)->str:
         "The task in which it is asked"
         return RUNGS[self.cfg.rung]
+
+    def asked(self,
+        cases:Sequence[Case], # or a `CandidateSet`
+    )->list[Case]:
+        "Cases as this model reads them, with the last `max_history` events; `DataError` for none, and for items or behaviours that it does not know"
+        n = self.cfg.max_history
+        return [c if len(c.history)<=n else replace(c, history=c.history[-n:], times=c.times[-n:]) for c in askable(cases, len(self.names), len(self.behaviors))]
 
     def curriculum(self, steps:int, seed:int)->Curriculum:
         "Which task each step of `fit` draws, once LoRA moves"
@@ -233,6 +240,10 @@ def read(self:TMF,
     return loss, S, seen and seen[2]
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0026
+def _suitable(tmf:TMF, dataset:Dataset)->None:
+    "`DataError` for a data set that cannot be the one this model was made for"
+    if len(dataset.catalog)!=len(tmf.names) or tuple(dataset.behaviors)!=tmf.behaviors: raise DataError(f'{dataset.name}: {len(dataset.catalog)} items and the behaviours {list(dataset.behaviors)}, but this model was made for {len(tmf.names)} items and {list(tmf.behaviors)}')
+
 def warm_fusion(
     tmf:TMF,
     dataset:Dataset,
@@ -249,6 +260,8 @@ def warm_fusion(
     if tmf.level<2: raise DataError(f'field rung: {tmf.cfg.rung!r} has no fusion to warm up')
     q = split.train if questions is None else questions
     if not len(q): raise DataError(f'{dataset.name}: no training question')
+    if batch<1 or shelf<1: raise DataError(f"field {'batch' if batch<1 else 'shelf'}: {min(batch, shelf)} is below 1")
+    _suitable(tmf, dataset)
     log, n, I, dev = dataset.log, tmf.cfg.max_history, len(dataset.catalog), tmf.v_image.device
     at = histories(dataset, q, n, split.visible, split.looks); at = np.take_along_axis(at, np.argsort(at<0, 1, kind='stable'), 1)      # the oldest first, as in a case
     H, B, Y = np.where(at>=0, log.items[at], -1), np.where(at>=0, log.behaviors[at], 0), log.items[q[:,1]]
@@ -287,7 +300,7 @@ class FusionAlone:
     @torch.no_grad()
     def score(self, cases:Sequence[Case])->np.ndarray: # (n, C)
         "Match of each candidate; cases with equally many"
-        self.tmf.eval()
+        self.tmf.eval(); cases = self.tmf.asked(cases)
         return np.concatenate([self.tmf.see(cases[k:k+128])[2].cpu().numpy() for k in range(0, len(cases), 128)])
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0030
@@ -314,7 +327,8 @@ def score(
     by = by or ('pointer' if hasattr(tmf, 'pointer') else 'likelihood')
     if by not in ('pointer','likelihood'): raise DataError(f"field by: {by!r} is neither 'pointer' nor 'likelihood'")
     if by=='pointer' and not hasattr(tmf, 'pointer'): raise DataError(f'field by: this model was trained with {tmf.cfg.objective!r} and has no pointer')
-    C = {len(c.candidates) for c in cases}
+    if batch is not None and batch<1: raise DataError(f'field batch: {batch} is below 1')
+    cases = tmf.asked(cases); C = {len(c.candidates) for c in cases}
     if len(C)!=1: raise DataError(f'field candidates: cases with {sorted(C)} candidates cannot be scored together')
     out = np.zeros((len(cases), C.pop()), np.float32)
     for at in _by_length(tmf, cases, batch or _suits(tmf, max(cases, key=lambda c: len(c.history)))):
@@ -333,6 +347,8 @@ def generate(
 )->tuple[list[str],np.ndarray]:   # what was written, and which candidate it names (-1: none)
     "Greedy generation from the first template: free, read by `named`, or constrained"
     tmf.eval()
+    if batch<1 or max_new_tokens is not None and max_new_tokens<1: raise DataError(f"field {'batch' if batch<1 else 'max_new_tokens'}: it is below 1")
+    cases = tmf.asked(cases)
     texts, chosen, b = [None]*len(cases), np.full(len(cases), -1), tmf.backbone
     shown = lambda i: b.tokenizer.decode(tmf.prompts.name(i)).strip()
     for at in _by_length(tmf, cases, batch):
@@ -361,10 +377,8 @@ def recommend(
     k:int=3,
 )->list[tuple[int,float]]:            # (item, share of the candidates' scores by softmax), best first
     "Rank candidates for one history; `DataError` for numbers that are no item or behaviour"
-    for what,found,n in (('history', [i for i,_ in history], len(tmf.names)), ('candidates', candidates, len(tmf.names)), ('history', [b for _,b in history], len(tmf.behaviors)), ('target', [target], len(tmf.behaviors))):
-        odd = [k for k in found if not 0<=k<n]
-        if odd: raise DataError(f'field {what}: {odd[0]} is not between 0 and {n-1}')
-    c = Case(-1, tuple(map(tuple, history))[-tmf.cfg.max_history:], target, tuple(candidates), 0)
+    if k<1: raise DataError(f'field k: {k} is below 1')
+    c, = tmf.asked([Case(-1, history, target, candidates, 0)])
     s = torch.from_numpy(score(tmf, [c])[0]).softmax(0)
     return [(c.candidates[j], float(s[j])) for j in s.argsort(descending=True)[:k]]
 
@@ -436,6 +450,7 @@ def fit(
 )->list[dict[str,Any]]:            # one row a step
     "Tune LoRA (or the whole backbone), adaptors and fusion by the curriculum (§4.3, Eq. 12-14); a row has step, loss, task and hit, the share of right answers. `DataError` for questions without enough wrong answers"
     if not len(split.train): raise DataError(f'{dataset.name}: no training question')
+    _suitable(tmf, dataset); valid = tmf.asked(valid) if len(valid) else []
     mk = CaseMaker(dataset, negatives, tmf.cfg.max_history, split.visible, looks=split.looks); mk.check(split.train)
     align = min(tmf.cfg.align, cfg.steps-1) if tmf.level>=2 else 0
     cur = tmf.curriculum(cfg.steps-align, cfg.seed)
@@ -459,7 +474,7 @@ def fit(
         tmf.train()
         return hits*was['valid_ratio']
     if cfg.check and not len(valid): raise DataError('field check: early stopping needs validation cases')
-    rows = train(groups, loss_of, cfg, checkpoint, resume, tick, value if len(valid) else None, align+cur.total)      # looks begin where all the training is
+    rows = train(groups, loss_of, cfg, checkpoint, resume, tick, value if len(valid) else None, align+cur.total, digest(type(tmf).__name__, asdict(tmf.cfg), tmf.names, dataset.log.items, dataset.log.behaviors, split.train, split.visible, negatives) if checkpoint else '')      # looks begin where all the training is
     tmf.eval()
     return rows
 

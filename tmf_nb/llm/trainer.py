@@ -9,14 +9,14 @@ __all__ = ['OBJECTIVES', 'answer_loss', 'LoRAProduct', 'one_pass_', 'hushed', 't
 # %% ../../nbs/4_llm/03_trainer.ipynb #0003
 import json, math, time, warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 import numpy as np, torch
 from torch import nn, Tensor
 from torch.nn import functional as F
-from ..data.core import DataError, write_atomic
+from ..data.core import DataError, digest, write_atomic
 from .backbone import Backbone
 
 # %% ../../nbs/4_llm/03_trainer.ipynb #0006
@@ -154,13 +154,15 @@ def train(
     tick:Callable|None=None,                    # called once a step
     validate:Callable[[],float]|None=None,      # looked at every `cfg.check` steps; the best weights win
     since:int=0,                                # no look before this step
+    of:str='',                                  # what is trained on what: progress of something else is not gone on with
 )->list[dict[str,Any]]:                         # one row a step: step, loss, seconds (looks not counted), notes (numbers: means over the micro-batches), and `valid` where it was looked
     "Optimise; deterministic in (seed, step), resumable, alone or in several processes"
     here = processes()
     lrs = dict(lora=cfg.lr, fusion=cfg.lr_fusion, adaptor=cfg.lr_adaptor)
     opt = torch.optim.AdamW([dict(params=p, lr=lrs[n], peak=lrs[n], weight_decay=0. if n=='lora' else cfg.decay) for n,p in groups.items() if p], betas=(.9,.98), fused=True)
     params = [p for g in opt.param_groups for p in g['params']]
-    start, rows, best = load_progress(checkpoint, opt, params) if resume and checkpoint and Path(checkpoint).exists() else (0, [], None)
+    of = digest(of, {k:v for k,v in asdict(cfg).items() if k!='save_every'})
+    start, rows, best = load_progress(checkpoint, opt, params, of) if resume and checkpoint and Path(checkpoint).exists() else (0, [], None)
     if start and tick: tick(start, 'resumed')
     looks = lambda: [r['valid'] for r in rows if 'valid' in r]
     enough = lambda: bool(looks()) and len(looks())-1-int(np.argmax(looks())) >= cfg.patience
@@ -190,7 +192,7 @@ def train(
             if not looks() or value>max(looks()): best = [p.detach().clone() for p in params]
             rows[-1]['valid'] = value
         if tick: tick(1, f"{notes.get('task','')} loss {total:.3f}")
-        if checkpoint and here.is_main_process and (time.time()-saved > cfg.save_every or step==cfg.steps-1 or enough()): save_progress(checkpoint, opt, params, rows, best); saved = time.time()
+        if checkpoint and here.is_main_process and (time.time()-saved > cfg.save_every or step==cfg.steps-1 or enough()): save_progress(checkpoint, opt, params, rows, best, of); saved = time.time()
     if best is not None:
         with torch.no_grad():
             for p,b in zip(params, best): p.copy_(b)
@@ -219,6 +221,7 @@ def save_progress(
     params:Sequence[nn.Parameter], # in the optimiser's order
     rows:list[dict],               # the log so far
     best:Sequence[Tensor]|None=None, # the best weights so far, if they are looked for
+    of:str='',                     # by which this training is known
 )->None:
     "Write parameters and optimiser state, whole or not at all"
     from safetensors.torch import save_file
@@ -226,17 +229,18 @@ def save_progress(
     t |= {f'best{k}':b for k,b in enumerate(best or [])}
     for k,p in enumerate(params):
         for name,v in opt.state.get(p, {}).items(): t[f'{name}{k}'] = torch.as_tensor(v).detach().contiguous()
-    with write_atomic(path) as tmp: save_file({n:v.cpu().clone() for n,v in t.items()}, tmp, metadata=dict(rows=json.dumps(rows)))
+    with write_atomic(path) as tmp: save_file({n:v.cpu().clone() for n,v in t.items()}, tmp, metadata=dict(rows=json.dumps(rows), of=of))
 
-def load_progress(path:str|Path, opt:torch.optim.Optimizer, params:Sequence[nn.Parameter])->tuple[int,list[dict],list[Tensor]|None]:
+def load_progress(path:str|Path, opt:torch.optim.Optimizer, params:Sequence[nn.Parameter], of:str='')->tuple[int,list[dict],list[Tensor]|None]:
     "Put back what `save_progress` wrote; the step to go on from, the log, and the best weights so far"
     from safetensors import safe_open
     try:
         with safe_open(str(path), 'pt') as f:
-            t, rows = {k:f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()['rows'])
+            t, rows, was = {k:f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()['rows']), f.metadata().get('of', '')
     except Exception as e: raise DataError(f'{path}: not a readable checkpoint ({type(e).__name__}); delete it to start afresh') from None
     if len([k for k in t if k[0]=='p'])!=len(params) or any(t[f'p{k}'].shape!=p.shape for k,p in enumerate(params)):
         raise DataError(f'{path}: the checkpoint belongs to a model of another shape; delete it to start afresh')
+    if was!=of: raise DataError(f'{path}: the checkpoint belongs to another training (other data, settings or seed); delete it to start afresh')
     with torch.no_grad():
         for k,p in enumerate(params):
             p.copy_(t[f'p{k}'])

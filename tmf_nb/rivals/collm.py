@@ -15,7 +15,7 @@ import numpy as np, torch
 from fastcore.basics import patch
 from torch import nn, Tensor
 from torch.nn import functional as F
-from ..data.core import DataError, load_json, save_json, standing, write_folder
+from ..data.core import DataError, digest, load_json, save_json, standing, write_folder
 from ..data.candidates import Case, walk
 from ..llm.backbone import Backbone, Rows, TinyCfg, load_backbone, make_tiny
 from ..llm.prompt import PromptEncoder
@@ -190,6 +190,7 @@ def answer(self:TALLRec,
     told:bool=True,
 )->np.ndarray: # (n,) larger is more of a yes
     "Answer questions, those of similar length together"
+    if batch<1: raise DataError(f'field batch: {batch} is below 1')
     self.eval(); order, out = np.argsort((asked.liked>=0).sum(1), kind='stable'), np.zeros(len(asked), np.float32)
     with torch.no_grad():
         for k in range(0, len(order), batch): at = order[k:k+batch]; out[at] = self.verdict(*self(asked[at], told)).cpu().numpy()
@@ -274,7 +275,7 @@ def fit_yes_no(
         asked = data.train[walk(len(data.train), cfg.batch, step, cfg.seed, 53)]
         if cfg.micro<cfg.batch: asked = asked[np.argsort([len(r.ids) for r in model.reads(asked, told)], kind='stable')]
         return model.loss(asked[k*cfg.micro:(k+1)*cfg.micro], told), {}
-    rows = train({k:(ps if k in moves else []) for k,ps in groups.items()}, loss_of, cfg, checkpoint, resume, tick)
+    rows = train({k:(ps if k in moves else []) for k,ps in groups.items()}, loss_of, cfg, checkpoint, resume, tick, of=digest(data.hash, type(model).__name__, asdict(model.cfg), told, list(moves)))
     model.eval()
     return rows
 

@@ -64,4 +64,4 @@ class LLaRA(TMF):
         return self.item_adaptor(self.v_graph[[shown[r][i] for r,i in slots]])
 
 # %% ../../nbs/5_rivals/05_llara.ipynb #0016
-PUBLISHED = {'ml-100k':{'SASRec':.4526, 'GRU4Rec':.4000}, 'lastfm':{'SASRec':.5246, 'GRU4Rec':.4918}} # LLaRA, hits among all rows of its test, by whose vectors it has (its README)
+PUBLISHED = {'ml-100k':{'SASRec':.4526, 'GRU4Rec':.4000}, 'lastfm':{'SASRec':.5246, 'GRU4Rec':.4918}} # LLaRA with Llama-2-7B, hits among all rows of its test, by whose vectors it has (its README)

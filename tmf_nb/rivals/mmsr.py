@@ -269,6 +269,7 @@ class MMSRCfg(LoopCfg):
     decay:float=1e-4
 
     def __post_init__(self):
+        super().__post_init__()
         if self.order not in ORDERS: raise DataError(f'field order: {self.order!r} is not one of {ORDERS}')
         for f,least in (('layers',1),('max_history',1),('dim',1),('rows',1)):
             if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is less than {least}')

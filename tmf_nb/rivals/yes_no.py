@@ -29,6 +29,17 @@ class Asked:
     liked:np.ndarray   # (n, H) items liked before, the latest in the last column, -1 where there is none
     times:np.ndarray   # (n,) seconds
 
+    def __post_init__(self):
+        for f in fields(self): setattr(self, f.name, np.asarray(getattr(self, f.name)))
+        n = {f.name:len(getattr(self, f.name)) for f in fields(self)}
+        if len(set(n.values()))>1: raise DataError(f'field {min(n, key=n.get)}: {min(n.values())} rows, but {max(n, key=n.get)} has {max(n.values())}')
+        if self.liked.ndim!=2: raise DataError(f'field liked: {self.liked.shape} given; a row of item numbers for each question is needed')
+        for f in ('users','items','liked'):
+            x = getattr(self, f)
+            if x.size and not np.issubdtype(x.dtype, np.integer): raise DataError(f'field {f}: {x.dtype} given, whole numbers are needed')
+        odd = np.flatnonzero(~np.isin(self.labels, (0,1)))
+        if len(odd): raise DataError(f'field labels: row {odd[0]} holds {self.labels[odd[0]]}, neither 0 nor 1; of a rating, say which are a yes (`stars>=4`)')
+
     def __len__(self)->int:
         "How many questions"
         return len(self.users)
@@ -47,6 +58,12 @@ class YesNo:
     users:int          # how many
     train:Asked
     valid:Asked
+
+    def __post_init__(self):
+        for n,a in (('train',self.train), ('valid',self.valid)):
+            for f,most in (('users',self.users), ('items',len(self.catalog)), ('liked',len(self.catalog))):
+                x = getattr(a, f); low = -1 if f=='liked' else 0
+                if x.size and not low<=x.min()<=x.max()<most: raise DataError(f'{self.name}, field {n}.{f}: {x.min()} to {x.max()}, where {low} to {most-1} are known')
 
     @property
     def hash(self)->str:
@@ -115,6 +132,9 @@ def auc(
     labels:np.ndarray, # (n,) 1 or 0
 )->float:
     "Chance that a yes is above a no, ties half; `DataError` if one of them does not occur"
+    scores, labels = np.asarray(scores, float), np.asarray(labels)
+    if scores.shape!=labels.shape: raise DataError(f'field labels: {labels.shape} for {scores.shape} scores')
+    if not np.isin(labels, (0,1)).all(): raise DataError('field labels: there are others than 0 and 1')
     if len(a := _areas(_finite(scores), labels, np.zeros(len(labels)))[0]): return float(a[0])
     raise DataError(f'field labels: all {len(labels)} answers are the same')
 
@@ -137,6 +157,7 @@ def rela_impr(
     base:float, # AUC of the model to compare with
 )->float:       # per cent
     "How much more than chance, beside a base"
+    if base==.5: raise DataError('field base: .5 is chance, and nothing can be compared with it')
     return ((auc-.5)/(base-.5)-1)*100
 
 def auc_interval(
@@ -223,6 +244,7 @@ class CollabCfg:
     seed:int=0
 
     def __post_init__(self):
+        object.__setattr__(self, 'seed', int(self.seed))
         for f,least in (('dim',1),('layers',1),('heads',1),('batch',1),('epochs',1),('patience',1)):
             if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is less than {least}')
         if self.dim%self.heads: raise DataError(f'field heads: {self.heads} does not divide the dim {self.dim}')
@@ -270,6 +292,7 @@ class Collab(nn.Module):
     @torch.no_grad()
     def answer(self, asked:Asked, batch:int=8192)->np.ndarray: # (n,) probability of a yes
         "Answer questions"
+        if batch<1: raise DataError(f'field batch: {batch} is below 1')
         self.eval()
         return np.concatenate([np.zeros(0, np.float32)]+[self(*(x.to(self.bias.device) for x in tensors(asked[k:k+batch])[:3])).sigmoid().cpu().numpy() for k in range(0, len(asked), batch)])
 

@@ -18,7 +18,7 @@ from ..data.metrics import paired
 VARIANTS = {  # name -> label, settings (see tools/fusion.py)
     'full':('the fusion as it is', {}), 'quiet':('no noise on graph vectors', dict(noise=0.)), 'no-image':('no pictures', dict(without='image')), 'no-text':('no words', dict(without='text')), 'no-graph':('no graph', dict(without='graph')),
     'inner':('inner product instead of kinds', dict(match='inner')), 'straight':('kinds without the small network', dict(match=dict(hidden=0))), 'one':('one question of 48 kinds', dict(match=dict(questions=1, kinds=48))),
-    'gates':("CCF-LLM's gates instead", dict(gates=True)), 'batch':("the batch's right answers instead of the shelf", dict(shelf=10)), 'company-amsa':('then 200 steps in company, AMSA', dict(company=200, rung='amsa')), 'company':('then 200 steps in company, AMSA and CMA', dict(company=200)),
+    'gates':("CCF-LLM's gates instead", dict(gates=True)), 'batch':("the batch's right answers instead of the shelf", dict(shelf=10)), 'company-amsa':('then 200 steps in company, AMSA', dict(company=200, rung='amsa')), 'company':('then 200 steps in company, AMSA and CMA', dict(company=200)), 'long-amsa':('then 1,000 faster steps in company, AMSA', dict(company=1000, rate=5e-4, rung='amsa')), 'long':('then 1,000 faster steps in company, AMSA and CMA', dict(company=1000, rate=5e-4)), 'long-alone':('then 1,000 faster steps, every row alone', dict(company=1000, rate=5e-4, attention=False)),
     'half':('half of the training shoppers (graph vectors of all)', dict(shoppers=12_000)), 'quarter':('a quarter of them', dict(shoppers=6_000)), 'eighth':('an eighth of them', dict(shoppers=3_000))}
 
 # %% ../../nbs/6_studies/02_fusion.ipynb #0008
