@@ -408,8 +408,9 @@ def train_tgt(
         batches = lambda g: [x for x in np.split(g.permutation(buyers)[:10_000], range(cfg.people, min(len(buyers), 10_000), cfg.people))]
         train_loop(m, batches, hinge, replace(cfg, decay=0.), validation(m, dataset, split), tick)
     else:
-        q = questions(s, cfg.max_history); size = max(1, cfg.tokens//cfg.max_history)
+        q = questions(s, cfg.max_history)
         if not len(q): raise DataError(f'{dataset.name}: no user has 2 events that training may see')
+        size = max(1, min(cfg.tokens//cfg.max_history, len(np.unique(s.users[q[:,1]-1]))//2))          # half of a small shop's people must be left as witnesses
         batches = lambda g: np.array_split(g.permutation(q), -(-len(q)//size))
         train_loop(m, batches, cross_entropy, cfg, validation(m, dataset, split), tick)
     return m

@@ -108,7 +108,7 @@ class TMF(nn.Module):
             self.item_adaptor = ItemAdaptor(cfg.width, backbone.width, backbone.volume, backbone.mark)                          # Ψ_i
         if 'pointer' in cfg.objective: self.pointer = Pointer(backbone.width)
         self.prompts = PromptEncoder(backbone.tokenizer, self.names, self.behaviors, backbone.window, cfg.max_name, chat=cfg.chat)
-        self.name = f'TMF {cfg.rung} ({cfg.backbone})'
+        self.name, self.ids = f'TMF {cfg.rung} ({cfg.backbone})', None           # the shop's ids of the items, once `fit` has seen them
 
     @property
     def hardest(self)->str:
@@ -369,14 +369,20 @@ def generate(
         if tick: tick(len(at))
     return texts, chosen
 
+def _no(x:str, what:str): raise DataError(f'{x!r} is no {what} that this model knows')
+
 def recommend(
     tmf:TMF,
-    history:Sequence[tuple[int,int]], # (item, behaviour), oldest first
-    candidates:Sequence[int],         # at least two item numbers
-    target:int,                       # behaviour asked for
+    history:Sequence[tuple[int|str,int|str]], # (item, behaviour), oldest first
+    candidates:Sequence[int|str],     # at least two items
+    target:int|str,                   # behaviour asked for
     k:int=3,
-)->list[tuple[int,float]]:            # (item, share of the candidates' scores by softmax), best first
-    "Rank candidates for one history; `DataError` for numbers that are no item or behaviour"
+)->list[tuple[int,float]]:            # (item number, share of the candidates' scores by softmax), best first
+    "Rank candidates for one history. Behaviours are numbers or names; items are numbers or, written as strings, the shop's ids, which a model knows once it was fitted (`tmf.ids`). `DataError` for what is no item or behaviour"
+    item, behavior = ((lambda x, of=of, what=what: x if not isinstance(x, str) else of[x] if x in of else _no(x, what)) for of,what in (({str(i):n for n,i in enumerate(tmf.ids or ())}, 'item'), ({b:n for n,b in enumerate(tmf.behaviors)}, 'behaviour')))
+    try: history = [(item(i), behavior(b)) for i,b in history]
+    except (TypeError, ValueError) as e: raise e if isinstance(e, DataError) else DataError(f'field history: pairs (item, behaviour) are needed ({e})') from None
+    candidates, target = [item(i) for i in candidates], behavior(target)
     if k<1: raise DataError(f'field k: {k} is below 1')
     c, = tmf.asked([Case(-1, history, target, candidates, 0)])
     s = torch.from_numpy(score(tmf, [c])[0]).softmax(0)
@@ -450,7 +456,7 @@ def fit(
 )->list[dict[str,Any]]:            # one row a step
     "Tune LoRA (or the whole backbone), adaptors and fusion by the curriculum (§4.3, Eq. 12-14); a row has step, loss, task and hit, the share of right answers. `DataError` for questions without enough wrong answers"
     if not len(split.train): raise DataError(f'{dataset.name}: no training question')
-    _suitable(tmf, dataset); valid = tmf.asked(valid) if len(valid) else []
+    _suitable(tmf, dataset); tmf.ids = dataset.catalog.frame.item_id.tolist(); valid = tmf.asked(valid) if len(valid) else []
     mk = CaseMaker(dataset, negatives, tmf.cfg.max_history, split.visible, looks=split.looks); mk.check(split.train)
     align = min(tmf.cfg.align, cfg.steps-1) if tmf.level>=2 else 0
     cur = tmf.curriculum(cfg.steps-align, cfg.seed)
@@ -493,7 +499,8 @@ def save_pretrained(
         new = {k:v.contiguous() for k,v in tmf.state_dict().items() if not k.startswith('lm.')}
         save_file(new or {'empty':torch.zeros(1)}, tmp/'model.safetensors')
         tmf.features.save(tmp/'features.safetensors')
-        save_json(tmp/'config.json', dict(model_type=type(tmf).__name__.lower(), tmf=asdict(tmf.cfg), names=tmf.names, behaviors=list(tmf.behaviors)))
+        here = {} if (tmp/'backbone').exists() or not Path(tmf.cfg.backbone).is_dir() else dict(backbone=str(Path(tmf.cfg.backbone).resolve()))         # a folder is found again from anywhere
+        save_json(tmp/'config.json', dict(model_type=type(tmf).__name__.lower(), tmf=asdict(tmf.cfg)|here, names=tmf.names, behaviors=list(tmf.behaviors), ids=tmf.ids))
 
 @patch(cls_method=True)
 def from_pretrained(cls:TMF,
@@ -518,7 +525,7 @@ def from_pretrained(cls:TMF,
         with hushed(): b.model = PeftModel.from_pretrained(b.model, str(folder/'lora'), is_trainable=True) if cfg.lora_r else b.model
         new = load_file(folder/'model.safetensors'); new.pop('empty', None)
     except (SafetensorError, RuntimeError) as e: raise DataError(f'{folder}: the weights cannot be read ({type(e).__name__}: {str(e).splitlines()[0][:200]})') from e
-    tmf = cls(b, ItemFeatures.load(folder/'features.safetensors'), c['names'], c['behaviors'], cfg)
+    tmf = cls(b, ItemFeatures.load(folder/'features.safetensors'), c['names'], c['behaviors'], cfg); tmf.ids = c.get('ids')
     missing, unexpected = tmf.load_state_dict(new, strict=False)
     missing = [k for k in missing if not k.startswith('lm.')]
     if missing or unexpected: raise DataError(f'{folder}/model.safetensors: keys missing {missing[:3]}, unexpected {list(unexpected)[:3]}')

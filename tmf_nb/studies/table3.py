@@ -14,10 +14,10 @@ from ..data.harness import load_results
 from ..data.metrics import paired
 
 # %% ../../nbs/6_studies/03_table3.ipynb #0006
-ROWS = {'popularity':'most popular', 'sasrec':'SASRec, 60 s', 'graph':'graph encoder alone', 'text':'text only', 'text-whole':'text only, all weights tuned', 'behavior':'+ behaviour tokens', 'amsa':'+ item tokens (AMSA)', 'cma':'+ CMA (full TMF)', 'text-longer':'text only, twice as long', 'behavior-whole':'+ behaviour tokens, all weights tuned',
+ROWS = {'popularity':'most popular', 'sasrec':'SASRec, 60 s', 'graph':'graph encoder alone', 'text':'text only', 'text-whole':'text only, all weights tuned', 'behavior':'+ behaviour tokens', 'amsa':'+ item tokens (AMSA)', 'cma':'+ CMA (full TMF)', 'amsa-loose':'+ item tokens (AMSA), attention trained', 'cma-loose':'+ CMA, attention trained', 'text-longer':'text only, twice as long', 'behavior-whole':'+ behaviour tokens, all weights tuned',
         'shuffled-pictures':'full TMF, pictures shuffled', 'shuffled-graph':'full TMF, graph shuffled', 'shuffled-all':'full TMF, everything shuffled',
         'cma-cooler':'full TMF, fusion warmed up for 1,500 steps', 'cma-warmer':'full TMF, fusion warmed up for 6,000 steps', 'cma-bought':'full TMF, words learn what was bought', 'cma-no-align':'full TMF, LoRA moves from the first step'}
-SIGHT = {'text':'text and behaviours', 'text-longer':'text and behaviours', 'text-whole':'text and behaviours', 'behavior-whole':'text and behaviours', 'behavior':'text and behaviours', 'amsa':'everything', 'cma':'everything', 'graph':'everything', 'sasrec':'everything', 'shuffled-pictures':'no pictures', 'shuffled-graph':'no graph', 'shuffled-all':'text and behaviours'} | dict.fromkeys(('cma-cooler','cma-warmer','cma-bought','cma-no-align'), 'everything') # row -> whose ceiling is its own
+SIGHT = {'text':'text and behaviours', 'text-longer':'text and behaviours', 'text-whole':'text and behaviours', 'behavior-whole':'text and behaviours', 'behavior':'text and behaviours', 'amsa':'everything', 'cma':'everything', 'graph':'everything', 'sasrec':'everything', 'shuffled-pictures':'no pictures', 'shuffled-graph':'no graph', 'shuffled-all':'text and behaviours'} | dict.fromkeys(('amsa-loose','cma-loose','cma-cooler','cma-warmer','cma-bought','cma-no-align'), 'everything') # row -> whose ceiling is its own
 
 def table3_rows(
     folder:str|Path='results', # what tools/table3.py wrote is in its folder table3
