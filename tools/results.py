@@ -8,12 +8,17 @@ from tmf_nb.practice.run import records
 
 def publish(run):
     "One file for each row of a run's table"
-    found = records(load_json(Path(run)/"metrics.json"), args.study)
-    for name, r in found.items(): save_json(root/"results"/args.study/name, r)
+    found = {n: r for n, r in records(load_json(Path(run)/"metrics.json"), args.study).items() if not args.rows or r["row"] in args.rows}
+    for name, r in found.items():
+        row = r["row"]+args.suffix
+        save_json(root/"results"/args.study/name.replace(f"-{r['row']}-s", f"-{row}-s"), r | dict(row=row, model=r["model"]+args.note))
     print(f"{run}: {len(found)} files")
 
 p = argparse.ArgumentParser(description=__doc__)
 p.add_argument("--study", default="spine", help="which question the runs answer: the folder in results/")
+p.add_argument("--rows", nargs="+", help="only these")
+p.add_argument("--suffix", default="", help="of the rows' names, for runs under other settings, e.g. -whole")
+p.add_argument("--note", default="", help="of their labels, e.g. ', all weights tuned'")
 p.add_argument("runs", nargs="*")
 args = p.parse_args()
 runs = args.runs

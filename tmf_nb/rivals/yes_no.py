@@ -8,7 +8,7 @@ __all__ = ['KINDS', 'FILMS', 'Asked', 'YesNo', 'load_collm', 'yes_no', 'auc', 'u
            'Together', 'load_collab']
 
 # %% ../../nbs/5_rivals/02_yes_no.ipynb #0003
-import copy, math
+import copy, math, warnings
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Callable, Sequence
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from ..data.core import DataError, digest, load_json, save_json, standing, write_folder
 from ..data.candidates import Case, CaseMaker, Split, histories
 from ..data.schema import Catalog, Dataset, Pictures, Problem, refuse
+warnings.filterwarnings('ignore', message='.*[Ss]parse CSR tensor support.*') # a beta notice of torch, once per process
 
 # %% ../../nbs/5_rivals/02_yes_no.ipynb #0006
 @dataclass(eq=False)

@@ -13,7 +13,7 @@ from ..data.core import DataError, load_json
 from ..data.metrics import paired
 
 # %% ../../nbs/6_studies/00_spine.ipynb #0005
-ORDER = ('oracle','popularity','graph','sasrec','fusion','text','behavior','amsa','cma')
+ORDER = ('oracle','popularity','graph','sasrec','sasrec-target','fusion','text','text-whole','behavior','behavior-whole','amsa','cma')    # -whole: all weights of the backbone tuned where the row without it has LoRA
 
 def read_rows(
     folder:str|Path='results/spine', # files written from runs
