@@ -1,4 +1,5 @@
 """README.md from nbs/index.ipynb: prose, code and plain-text outputs. `--check` compares instead of writing."""
+import re
 import sys
 from pathlib import Path
 import nbformat
@@ -18,7 +19,7 @@ def text(nb):
             elif "text/markdown" in data: out.append(data["text/markdown"].strip())
             elif "image/svg+xml" in data or "image/png" in data: continue
             elif "text/plain" in data: out.append("```\n" + data["text/plain"].rstrip() + "\n```")
-    return "\n\n".join(out).replace("](tmf.svg)", "](nbs/tmf.svg)") + "\n"
+    return re.sub(r"\]\((?=\d_\w+/|tmf\.svg)", "](nbs/", "\n\n".join(out)) + "\n"
 
 want, file = text(nbformat.read(root/"nbs"/"index.ipynb", 4)), root/"README.md"
 if "--check" in sys.argv:

@@ -217,7 +217,8 @@ class CaseMaker:
 
     def _too_few(self, item:int, taken:int)->DataError:
         pool = (self.group if self.kind=='hard' else self.shelf)[item]
-        return DataError(f'{self.dataset.name}: a user has touched {taken} items, and of the {len(pool)} on the {"group" if self.kind=="hard" else "shelf"} of item {self.dataset.catalog.frame.item_id[item]} too few are left: {self.negatives} non-interacted candidates cannot be drawn')
+        where = 'in the group' if self.kind=='hard' else 'on the shelf' if 'shelf' in self.dataset.catalog.frame else ''
+        return DataError(f'{self.dataset.name}: a user has touched {taken} items, and of the {len(pool)} ' + (f'{where} of item {self.dataset.catalog.frame.item_id[item]}' if where else 'there are') + f' too few are left: {self.negatives} non-interacted candidates cannot be drawn; ask for fewer (negatives)')
 
     def short(self,
         rows:np.ndarray, # (n,2) questions

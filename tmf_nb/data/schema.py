@@ -9,6 +9,7 @@ __all__ = ['PLACEHOLDERS', 'ITEM_COLUMNS', 'MORE_COLUMNS', 'EVENT_COLUMNS', 'Pic
 # %% ../../nbs/1_data/01_schema.ipynb #0003
 import io, unicodedata, zipfile, zlib
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Iterable, Mapping, Sequence
@@ -104,7 +105,10 @@ def item_problems(
 def _seconds(times:pd.Series)->np.ndarray: # (E,) nan where there is no time
     "Seconds of a column of numbers, or of dates"
     if pd.api.types.is_datetime64_any_dtype(times): return (pd.to_datetime(times, utc=True)-pd.Timestamp(0, tz='UTC')).dt.total_seconds().to_numpy(float)
-    return pd.to_numeric(times, errors='coerce').to_numpy(float, na_value=np.nan)
+    out = pd.to_numeric(times, errors='coerce').to_numpy(float, na_value=np.nan).copy()
+    words = np.isnan(out) & times.map(lambda t: isinstance(t, str)).to_numpy()
+    if words.any(): out[words] = (pd.to_datetime(times[words], utc=True, errors='coerce', format='ISO8601')-pd.Timestamp(0, tz='UTC')).dt.total_seconds()
+    return out
 
 def event_problems(
     events:pd.DataFrame,     # the events table
@@ -120,7 +124,7 @@ def event_problems(
     return (_rows(events.user_id.isna(), file, 'user_id', 'empty user_id', events)
           + _rows(~events.item_id.isin(list(item_ids)), file, 'item_id', lambda r: f'unknown item {_show(r.item_id)}', events)
           + _rows(~events.behavior.isin(list(behaviors)), file, 'behavior', lambda r: f'unknown behaviour {_show(r.behavior)}; known are {list(behaviors)}', events)
-          + _rows(~np.isfinite(when), file, 'timestamp', lambda r: f'not a number of seconds: {r.timestamp!r}', events))
+          + _rows(~np.isfinite(when), file, 'timestamp', lambda r: f'neither a number of seconds nor a date like 2024-05-31 17:40: {r.timestamp!r}', events))
 
 # %% ../../nbs/1_data/01_schema.ipynb #0015
 def refuse(
@@ -251,6 +255,7 @@ class Dataset:
         "Check both tables, then number users, items and behaviours"
         target = target or behaviors[-1]
         if target not in behaviors: raise DataError(f'dataset.json, field target: {target!r} is not one of the behaviours {list(behaviors)}')
+        if 'item_id' in items and 'item_id' in events and not pd.api.types.is_numeric_dtype(items.item_id) and pd.api.types.is_numeric_dtype(events.item_id): events = events.assign(item_id=events.item_id.astype(str))         # ids of which the log has only those that look like numbers
         found = item_problems(items, files[0], pictures)
         if not any(p.field=='item_id' and p.row is None for p in found):
             found += event_problems(events, items.get('item_id', []), behaviors, files[1])
@@ -272,10 +277,22 @@ class Dataset:
         folder = Path(folder)
         if not folder.is_dir(): raise DataError(f'{folder}: no such folder')
         meta = load_json(folder/'dataset.json') if (folder/'dataset.json').exists() else {}
+        if not isinstance(meta, dict): raise DataError(f'{folder}/dataset.json, top level: behaviors, target and name are expected in curly brackets')
+        for k in meta:
+            if k not in (known := ('behaviors','target','name')) and (near := get_close_matches(k.lower(), known, 1)): raise DataError(f'{folder}/dataset.json, field {k}: it is not known; is {near[0]} meant?')
+        if 'behaviors' in meta and (not isinstance(meta['behaviors'], list) or not all(isinstance(b, str) for b in meta['behaviors'])): raise DataError(f"{folder}/dataset.json, field behaviors: {meta['behaviors']!r} is not a list of names")
         (items,fi),(events,fe) = (_table(folder, n) for n in ('items','events'))
         where = pictures or next((p for p in (folder/'images', folder/'images.zip') if p.exists()), None)
-        if behaviors is None: behaviors = meta.get('behaviors') or (events.behavior.value_counts().index.tolist() if 'behavior' in events else ['view'])
+        guess, n = behaviors is None and not meta.get('behaviors'), events.behavior.value_counts() if 'behavior' in events else {}
+        if guess:
+            alike = {}
+            for b in n.keys(): alike.setdefault(same_name(str(b)), []).append(b)
+            twice = next((bs for bs in alike.values() if len(bs)>1), None)
+            if twice: raise DataError(f"{fe}, field behavior: {' and '.join(f'{b!r} ({n[b]:,} events)' for b in twice)} differ by case or spaces only; write them alike, or list the behaviours in dataset.json")
+        if behaviors is None: behaviors = meta.get('behaviors') or list(n.keys()) or ['view']
         out = cls.from_frames(items, events, behaviors, target or meta.get('target'), Pictures(where) if where else None, meta.get('name', folder.name), (fi,fe))
+        if guess and not target and not meta.get('target'): out.notes.append(Problem(fe, None, 'behavior', f'no dataset.json lists the behaviours, so they are taken from the log, the rarest last: {list(out.behaviors)}; what is predicted is {out.behaviors[-1]!r}', 'note'))
+        if not where and 'image' in items and (items.image.notna() & (items.image.astype(str)!='')).any(): out.notes.append(Problem(fi, None, 'image', f'pictures are named, but {folder} has neither images/ nor images.zip; no item has a picture', 'note'))
         out.notes += [Problem(fi, None, c, f'this column is not read; read are {[*ITEM_COLUMNS, *MORE_COLUMNS]}', 'note') for c in items if c not in (*ITEM_COLUMNS, *MORE_COLUMNS)]
         return out
 
@@ -304,9 +321,12 @@ def _bytes(o:Any)->bytes: return o if isinstance(o, bytes) else o.tobytes()
 
 def _table(folder:Path, name:str)->tuple[pd.DataFrame,str]:
     "`name`.parquet or `name`.csv of a folder, with the file's name"
-    for end,read in (('parquet', pd.read_parquet), ('csv', pd.read_csv)):
+    for end,read in (('parquet', pd.read_parquet), ('csv', lambda f: pd.read_csv(f, keep_default_na=False, na_values=['']))):      # a title may be NA
         f = folder/f'{name}.{end}'
         if f.exists():
-            try: return read(f), str(f)
+            try: t = read(f)
             except Exception as e: raise DataError(f'{f}: cannot be read ({type(e).__name__}: {e})') from None
+            cut = next((c for c in ';\t|' if len(t.columns)==1 and c in str(t.columns[0])), None)
+            if cut: raise DataError(f'{f}: its columns are separated by {cut!r}; commas are needed')
+            return t, str(f)
     raise DataError(f'{folder}: neither {name}.parquet nor {name}.csv is there')

@@ -32,7 +32,7 @@ def parser()->argparse.ArgumentParser:
     r.add_argument('--candidates', help='comma-separated item ids (default: the test question of this user)')
     r.add_argument('-k', type=int, default=3, help='how many to show')
     c = sub.add_parser('check', help='validate a data folder and say what is wrong')
-    c.add_argument('folder'); c.add_argument('--posters')
+    c.add_argument('folder'); c.add_argument('--posters'); c.add_argument('--negatives', type=int, default=10, help='wrong answers a case that the run will draw')
     t = sub.add_parser('table', help='train and judge encoders and baselines on the same questions: Table 2 for your data', formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     t.add_argument('data', help='a folder of tables, MovieLens, a known shop log, or a Storefront preset by name')
     t.add_argument('--rows', default='popularity,touched,gru4rec,sasrec,bert4rec,small,mbgcn,mbrec,tgt,mbht', help='comma-separated names of models')
@@ -42,7 +42,7 @@ def parser()->argparse.ArgumentParser:
     t.add_argument('--epochs', type=int, help='of every trained model (default: its own)')
     t.add_argument('--seconds', type=float, help='budget of each trained model (default: none)')
     t.add_argument('--limit', type=int, help='questions at most')
-    t.add_argument('--study', default='encoders', help='folder under --out'); t.add_argument('--out', default='results', help='where records go; what is there is not measured again')
+    t.add_argument('--study', default='encoders', help='folder under --out'); t.add_argument('--out', default='runs', help='folder where records go; what is there is not measured again')
     s = sub.add_parser('storefront', help='write a Storefront as a folder of tables and pictures')
     s.add_argument('--preset', default='demo'); s.add_argument('--seed', type=int, default=0); s.add_argument('--out', required=True)
     s.add_argument('--photos', help='folder with catalog.csv and images.zip: real photographs, simulated behaviour'); s.add_argument('--users', type=int, default=6000, help='shoppers, with --photos')
@@ -75,11 +75,11 @@ def demo(a:argparse.Namespace)->None:
     from rich.console import Console
     from tmf_nb.practice.run import RunCfg, run, show
     cfg = RunCfg(**{n:getattr(a,n) for n,_,_ in _run_fields()})
-    name = a.name or '-'.join(x for x in (Path(cfg.data).name if cfg.data else cfg.preset, *((cfg.backbone.replace('/','_'),) if cfg.backbone!='tiny' else ()), *((f's{cfg.seed}',) if cfg.seed else ()))if x)
+    name = a.name or '-'.join(x for x in (Path(cfg.data).name if cfg.data else cfg.preset, *((cfg.backbone.replace('/','_'),) if cfg.backbone!='tiny' else ()), *((cfg.graph,) if cfg.graph!='small' else ()), *((f's{cfg.seed}',) if cfg.seed else ()))if x)
     out = Path('runs')/name
     res = run(cfg, out, a.resume)
-    con = Console(force_jupyter=False); con = con if con.is_terminal else Console(width=150, force_jupyter=False)
-    con.print(show(res))
+    con = Console(force_jupyter=False); con = con if con.is_terminal else Console(width=110, force_jupyter=False)
+    con.print(show(res), highlight=False)
     print(f"{res['seconds']:.0f} s, peak memory {res['peak_mb']:.0f} MB; all numbers in {out}/metrics.json")
     print(f"try: tmf_nb recommend {out} --user {res_user(res, out)}")
 
@@ -105,25 +105,24 @@ def recommend(a:argparse.Namespace)->None:
     if rung not in have: raise DataError(f'field rung: {rung!r} is not one of {have}')
     cfg = RunCfg(**load_json(home/'run.json')['settings']); ds = load_data(cfg)
     by_text = {str(k):u for k,u in ds.log.user_index.items()}
-    if a.user not in by_text: raise DataError(f'field user: {a.user!r} is not a user of {ds.name}')
+    if a.user not in by_text: raise DataError(f'field user: {a.user!r} is not a user of {ds.name}; its ids look like {str(ds.log.user_ids[0])!r}')
     u = by_text[a.user]
     case = next((c for c in CandidateSet.load(home/f'candidates-{cfg.ask}.parquet').cases if c.user==u), None) or _own(ds, cfg, u)
+    log, s, names, shown = ds.log, ds.log.of(u), ds.catalog.names, ds.catalog.frame.item_id
+    if a.candidates and (lost := [x.strip() for x in a.candidates.split(',') if x.strip() and x.strip() not in set(shown.astype(str))]): raise DataError(f'field candidates: unknown item {lost[0]!r}; the ids look like {str(shown[0])!r}')
     tmf = TMF.from_pretrained(home/rung)
-    log, s, names = ds.log, ds.log.of(u), ds.catalog.names
     history = case.history if case else tuple(zip(log.items[s].tolist(), log.behaviors[s].tolist()))[-tmf.cfg.max_history:]
     truth = case.item if case and not a.candidates else None
     if a.candidates:
         ids = {str(k):i for k,i in ds.catalog.index.items()}
-        asked = [x.strip() for x in a.candidates.split(',') if x.strip()]; odd = [x for x in asked if x not in ids]
-        if odd: raise DataError(f'field candidates: unknown item {odd[0]!r}')
-        cand = [ids[x] for x in asked]
+        cand = [ids[x.strip()] for x in a.candidates.split(',') if x.strip()]
     elif case: cand = list(case.candidates)
     else: raise DataError(f'field candidates: user {a.user!r} has no {ds.behaviors[ds.target]} with enough before it to ask about; name the candidates with --candidates ID,ID,...')
     print(f'{ds.name}, user {a.user}, {tmf.name}\nhistory:')
-    for i,b in history: print(f'  {ds.behaviors[b]:10s} {names[i]}')
+    for i,b in history: print(f'  {ds.behaviors[b]:10s} {names[i]}  [{shown[i]}]')
     print(f'next to {ds.behaviors[ds.target]}, out of {len(cand)} candidates:')
-    for k,(i,p) in enumerate(tmf.recommend(history, cand, ds.target, a.k), 1): print(f'  {k}. {names[i]}  ({p:.0%})' + ('   <- what the user really chose' if i==truth else ''))
-    if truth is not None: print(f'the user really chose: {names[truth]}')
+    for k,(i,p) in enumerate(tmf.recommend(history, cand, ds.target, a.k), 1): print(f'  {k}. {names[i]}  [{shown[i]}]  ({p:.0%})' + ('   <- what the user really chose' if i==truth else ''))
+    if truth is not None: print(f'the user really chose: {names[truth]}  [{shown[truth]}]')
 
 def _own(ds:Any, cfg:Any, u:int)->Any: # -> Case or None
     "The question of a user whom the run did not sample, drawn by the same rule"
@@ -137,7 +136,11 @@ def check(a:argparse.Namespace)->None:
     d = load_data(RunCfg(data=a.folder, posters=a.posters))
     print(d)
     for n in d.notes: print('note:', n)
-    print('ready')
+    from tmf_nb.data.candidates import CaseMaker, leave_last_out
+    split = leave_last_out(d); what = repr(d.behaviors[d.target])
+    if not len(split.train) or not len(split.test): raise DataError(f'{d.name}: {len(split.train)} questions to learn from and {len(split.test)} to judge by; a shopper gives one to judge by from the first {what} with three other things before it, and one to learn from with the third')
+    CaseMaker(d, a.negatives).check(split.train)
+    print(f'{len(split.train):,} {what} events to learn from, {len(split.test):,} to judge by, {a.negatives} wrong answers each'); print('ready')
 
 def storefront(a:argparse.Namespace)->None:
     "`tmf_nb storefront`"
@@ -201,6 +204,7 @@ def _sheet(a:argparse.Namespace)->Any: # -> Sheet
     from tmf_nb.studies.table2 import LABELS, ROWS, read_any
     home = Path(a.make); run = (home/'run.json').exists(); have = [r for r in RUNGS if run and (home/r/'config.json').exists()]
     rows = [r.strip() for r in (a.rows or ','.join((have[0],have[-1]) if len(have)>1 else ['mbht','popularity'])).split(',') if r.strip()]
+    if run and len(have)<2 and not a.rows: raise DataError(f'{home}: {len(have)} finished rung{"s"*(len(have)!=1)} here, and two systems are needed; finish the run with --resume, or name systems with --rows')
     odd = [r for r in rows if r not in (*have, *ROWS)]
     if odd: raise DataError(f'field rows: {odd[0]!r} is not one of {(*have, *ROWS)}')
     if len(set(rows))<max(2, len(rows)): raise DataError(f'field rows: two or more different systems are needed, not {",".join(rows)}')
