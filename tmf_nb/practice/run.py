@@ -188,7 +188,7 @@ class Ladder:
             res[k] = judge(S, s.cases, chosen, ways) | (dict(examples=written[:5]) if gen else {})
         self.rows[name] = dict(label=label, seconds=round(seconds,1), steps=steps, sets=res, **more)
         save_json(self.out/'rows'/f'{name}.json', self.rows[name])
-        print(f'  {label:26s}' + '  '.join(_short(k, v['metrics']) for k,v in res.items()), flush=True)
+        print(f'  {label:36s}' + '  '.join(_short(k, v['metrics']) for k,v in res.items()), flush=True)
 
     def old(self, name:str)->bool:
         "Take over a row that an interrupted run has left, if it has"
