@@ -78,7 +78,7 @@ def large(data, how, seed, judged, a):
     from tmf_nb.llm.trainer import TrainCfg
     from tmf_nb.rivals.ccf import CCF
     from tmf_nb.rivals.collm import CoLLM, SoftPrompt, TALLRec, fit_yes_no
-    tag = f"{data.name}-{a.depth or 'all'}-{a.first}-s{seed}"
+    tag = f"{data.name}-{a.depth or 'all'}-{a.first}{'-bf16' if a.precision=='bf16' else ''}-s{seed}"
     share = dict(backbone="smollm2", depth=a.depth, lora_dropout=0., seed=seed)
     train = lambda steps: TrainCfg(steps=steps, batch=SHOWN, micro=MICRO, lr=5e-4, lr_adaptor=1e-3, save_every=60, precision=a.precision, seed=seed)
     def answers(m):
@@ -132,6 +132,7 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
     shop, split, data = (None, None, load_collm(a.films)) if a.films else pets()
     size = "" if not a.films else "-tiny" if a.backbone=="tiny" else f"-smollm2-{a.depth or 'all'}-{a.first}-{a.second}"
+    if a.backbone=="smollm2" and a.precision=="bf16": size += "-bf16"
     if a.judge!=p.get_default("judge"): size += f"-judge-{a.judge}"
     asked = data.valid[np.sort(np.random.default_rng(59).permutation(len(data.valid))[:a.judge])] if a.films else data.valid[:a.judge]
     base = Averages(data)

@@ -118,7 +118,7 @@ def main():
         judged = {k: judge(FusionAlone(tmf).score(s.cases), s.cases) for k, s in sets.items()}
         pool = {kind: np.concatenate([r["per_case"] for k, r in judged.items() if k.endswith(kind)]) for kind in ("random", "hard")}
         save_json(path(v, seed), run_record("fusion", "storefront-demo", VARIANTS[v][0], seed, len(pool["random"]), {k: float(x.mean()) for k, x in pool.items()}, data.hash, time.time()-t, row=v, per_case={k: x.tolist() for k, x in pool.items()},
-                  candidates_hash={k: s.hash for k, s in sets.items()}, steps=a.steps, attention=looks or None, found=found(tmf, shop, [c for k, x in sets.items() if k.endswith("random") for c in x.cases]) if v in ("full", "one") else None, train_hits=float(np.mean(hits[-100:])), threads=torch.get_num_threads()))
+                  candidates_hash={k: s.hash for k, s in sets.items()}, steps=a.steps, attention=looks or None, found=found(tmf, shop, [c for k, x in sets.items() if k.endswith("random") for c in x.cases]) if v in ("full", "one") else None, settings=VARIANTS[v][1], train_hits=float(np.mean(hits[-100:])), threads=torch.get_num_threads()))
         print(f"seed {seed}  {VARIANTS[v][0]:44s} random {pool['random'].mean():.3f}  hard {pool['hard'].mean():.3f}  {time.time()-t:.0f} s", flush=True)
 
 

@@ -71,7 +71,7 @@ def ours(data, split, row, seed, a):
     from tmf_nb.practice.run import RunCfg, lesson_two, resting, spelling, tuning, warming
     from tmf_nb.rivals.llara import id_vectors
     cfg = RunCfg(backbone=a.backbone, depth=a.depth, seed=seed, steps=a.steps, negatives=NEGATIVES, world=0)
-    how, warm = tuning(cfg, "cma"), warming(cfg, len(split.train))
+    how, warm = replace(tuning(cfg, "cma"), precision=a.precision), warming(cfg, len(split.train))
     ids, seconds = small(data, split, "sasrec", seed)
     lesson = lesson_two(cfg, "cma") if a.backbone=="tiny" and row=="tmf" else 0
     b = tiny(data, split, seed, lesson) if a.backbone=="tiny" else load_backbone(a.backbone, a.depth)
@@ -85,8 +85,8 @@ def ours(data, split, row, seed, a):
     m.load_state_dict(load_file(path), strict=False)
     more = dict(vectors_seconds=seconds, warmed=warm)                                                   # of vectors and warm-up, whenever they were
     if row=="fusion": return FusionAlone(m), more
-    with Stages()(ROWS[row], how.steps) as tick: fit(m, data, split, how, NEGATIVES, WORK/f"{data.name}-{a.backbone}-{a.depth or 'all'}-{how.steps}-{len(split.train)}-{row}-s{seed}.safetensors", True, tick)
-    return m, more | dict(steps=how.steps, batch=how.batch, depth=a.depth, backbone=a.backbone, tuned="LoRA", lesson=lesson, aligned=resting(cfg, how.steps))
+    with Stages()(ROWS[row], how.steps) as tick: fit(m, data, split, how, NEGATIVES, WORK/f"{data.name}-{a.backbone}-{a.depth or 'all'}{'-bf16' if a.precision=='bf16' else ''}-{how.steps}-{len(split.train)}-{row}-s{seed}.safetensors", True, tick)
+    return m, more | dict(steps=how.steps, batch=how.batch, depth=a.depth, backbone=a.backbone, tuned="LoRA", precision=a.precision, lesson=lesson, aligned=resting(cfg, how.steps))
 
 
 def large(data, split, row, seed, a):
@@ -104,7 +104,7 @@ def large(data, split, row, seed, a):
     ids, seconds = small(data, split, "gru4rec" if row.endswith("gru4rec") else "sasrec", seed)
     vectors = id_vectors(ids, len(data.behaviors))
     m = (TMF if row=="titles" else LLaRA)(b, vectors, data.catalog.names, data.behaviors, TMFCfg(rung="text", objective="lm", lora_r=0 if a.whole else 8, schedule="none" if row=="titles" else "continuous", backbone=a.backbone, depth=a.depth, seed=seed))
-    with Stages()(ROWS[row], how.steps) as tick: fit(m, data, split, how, NEGATIVES, WORK/f"{data.name}-{a.backbone}-{a.depth or 'all'}{'-whole' if a.whole else ''}-{how.steps}-{len(split.train)}-{row}-s{seed}.safetensors", True, tick)
+    with Stages()(ROWS[row], how.steps) as tick: fit(m, data, split, how, NEGATIVES, WORK/f"{data.name}-{a.backbone}-{a.depth or 'all'}{'-whole' if a.whole else ''}{'-bf16' if a.precision=='bf16' else ''}-{how.steps}-{len(split.train)}-{row}-s{seed}.safetensors", True, tick)
     return m, dict(vectors_seconds=seconds, steps=how.steps, batch=how.batch, depth=a.depth, backbone=a.backbone, tuned="all" if a.whole else "LoRA", precision=a.precision)
 
 
@@ -134,7 +134,7 @@ def main():
         for row in a.rows:
             lm = row not in PLAIN
             if row=="popular" and seed: continue
-            path = OUT/(f"{data.name}{f'-{a.backbone}-' + str(a.depth or 'all') if lm and a.backbone!='tiny' else ''}{'-whole' if lm and a.whole and row not in OURS else ''}{f'-steps-{a.steps}' if lm and a.steps else ''}{f'-judge-{a.judge}' if a.judge!=JUDGE else ''}-{row}-s{seed}.json")
+            path = OUT/(f"{data.name}{f'-{a.backbone}-' + str(a.depth or 'all') if lm and a.backbone!='tiny' else ''}{'-whole' if lm and a.whole and row not in OURS else ''}{f'-steps-{a.steps}' if lm and a.steps else ''}{'-bf16' if lm and a.precision=='bf16' else ''}{f'-judge-{a.judge}' if a.judge!=JUDGE else ''}-{row}-s{seed}.json")
             if path.exists() and load_json(path)["data_hash"]==data.hash and load_json(path)["questions"]==len(split.train): continue
             t = time.time()
             m, more = ours(data, split, row, seed, a) if row in OURS else large(data, split, row, seed, a) if lm else (Popularity(data, split), {}) if row=="popular" else small(data, split, row, seed)

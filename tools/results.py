@@ -10,7 +10,8 @@ def publish(run):
     "One file for each row of a run's table"
     found = {n: r for n, r in records(load_json(Path(run)/"metrics.json"), args.study).items() if not args.rows or r["row"] in args.rows}
     for name, r in found.items():
-        row = r["row"]+args.suffix
+        whole = r["row"] in ("text", "behavior") and (r.get("trained") or {}).get("lora_r")==0 and not args.suffix     # not the row of that name that has LoRA
+        row = r["row"]+("-whole" if whole else args.suffix)
         save_json(root/"results"/args.study/name.replace(f"-{r['row']}-s", f"-{row}-s"), r | dict(row=row, model=r["model"]+args.note))
     print(f"{run}: {len(found)} files")
 
@@ -21,6 +22,7 @@ p.add_argument("--suffix", default="", help="of the rows' names, for runs under 
 p.add_argument("--note", default="", help="of their labels, e.g. ', all weights tuned'")
 p.add_argument("runs", nargs="*")
 args = p.parse_args()
+if args.suffix and not args.rows: p.error("--suffix goes with --rows: the other rows keep their names")
 runs = args.runs
 if not runs:
     subprocess.run([Path(sys.executable).parent/"tmf_nb", "demo", "--name", "results-demo", "--resume"], check=True, cwd=root)

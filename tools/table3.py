@@ -110,10 +110,11 @@ def climb_one(row, seed):
 
 def keep(r, row, seed, data, sets, **more):
     from tmf_nb.data.core import run_record, save_json
+    from tmf_nb.studies.table3 import ROWS
     import torch
     pooled = {kind: sum(s["metrics"]["hits"] for k, s in r["sets"].items() if k.endswith(kind))/sum(s["metrics"]["n"] for k, s in r["sets"].items() if k.endswith(kind)) for kind in ("random", "hard")}
     n = sum(len(s) for s in sets.values())
-    save_json(path(row, seed), run_record("table3", "storefront-demo", r["label"], seed, n, {f"hr1 {k}": v for k, v in pooled.items()}, data.hash, r["seconds"], row=row, sets={k: dict(metrics=s["metrics"], per_case=s["per_case"], candidates_hash=sets[k].hash) for k, s in r["sets"].items()},
+    save_json(path(row, seed), run_record("table3", "storefront-demo", ROWS.get(row, r["label"]), seed, n, {f"hr1 {k}": v for k, v in pooled.items()}, data.hash, r["seconds"], row=row, sets={k: dict(metrics=s["metrics"], per_case=s["per_case"], candidates_hash=sets[k].hash) for k, s in r["sets"].items()},
               ceilings=r.get("ceilings"), steps=r["steps"], epochs=r.get("epochs"), threads=torch.get_num_threads(), **more))
 
 

@@ -9,6 +9,7 @@ __all__ = ['Case', 'askable', 'Split', 'leave_last_out', 'first_touches', 'event
 # %% ../../nbs/1_data/05_candidates.ipynb #0003
 import json
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import Iterable, Sequence
 import numpy as np, pandas as pd
@@ -29,8 +30,8 @@ class Case:
     def __post_init__(self):
         who = f'case of user {self.user}'
         try:
-            for f,v in (('user', int(self.user)), ('history', tuple((int(i), int(b)) for i,b in self.history)), ('target', int(self.target)), ('candidates', tuple(map(int, self.candidates))), ('answer', int(self.answer)), ('times', tuple(map(float, self.times)))): object.__setattr__(self, f, v)       # lists and numpy's numbers become plain ones, so that equal cases have equal hashes
-        except (TypeError, ValueError) as e: raise DataError(f'{who}: history is made of pairs (item number, behaviour number), candidates of item numbers ({e})') from None
+            for f,v in (('user', index(self.user)), ('history', tuple((index(i), index(b)) for i,b in self.history)), ('target', index(self.target)), ('candidates', tuple(map(index, self.candidates))), ('answer', index(self.answer)), ('times', tuple(map(float, self.times)))): object.__setattr__(self, f, v)       # lists and numpy's numbers become plain ones, so that equal cases have equal hashes
+        except (TypeError, ValueError) as e: raise DataError(f'{who}: users, items, behaviours and the answer are whole numbers, history is made of pairs (item number, behaviour number), candidates of item numbers ({e})') from None
         low = min((self.target, *self.candidates, *(x for e in self.history for x in e)))
         if low<0: raise DataError(f'{who}: {low} is no number of an item or a behaviour')
         if not self.history: raise DataError(f'{who}, field history: it is empty; a recommendation needs at least one event')

@@ -43,7 +43,7 @@ def write_folder(
     folder = Path(folder)
     if not folder.name: raise DataError(f'{str(folder)!r}: give the folder a name')
     if folder.is_file(): raise DataError(f'{folder}: a file is in the way')
-    if folder.is_dir() and any(folder.iterdir()) and not (folder/sign).exists(): raise DataError(f'{folder}: there are other things in it (no {sign}), and it would be replaced as a whole; choose another folder')
+    if folder.is_dir() and any(p.name[0]!='.' for p in folder.iterdir()) and not (folder/sign).exists(): raise DataError(f'{folder}: there are other things in it (no {sign}), and it would be replaced as a whole; choose another folder')
     tmp, old = folder.with_name(f'.{folder.name}.{os.getpid()}.tmp'), folder.with_name(f'.{folder.name}.old')
     shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir(parents=True)
     try:

@@ -105,9 +105,10 @@ def item_problems(
 def _seconds(times:pd.Series)->np.ndarray: # (E,) nan where there is no time
     "Seconds of a column of numbers, or of dates"
     if pd.api.types.is_datetime64_any_dtype(times): return (pd.to_datetime(times, utc=True)-pd.Timestamp(0, tz='UTC')).dt.total_seconds().to_numpy(float)
+    if pd.api.types.is_numeric_dtype(times): return times.to_numpy(float, na_value=np.nan)
     out = pd.to_numeric(times, errors='coerce').to_numpy(float, na_value=np.nan).copy()
-    words = np.isnan(out) & times.map(lambda t: isinstance(t, str)).to_numpy()
-    if words.any(): out[words] = (pd.to_datetime(times[words], utc=True, errors='coerce', format='ISO8601')-pd.Timestamp(0, tz='UTC')).dt.total_seconds()
+    words = np.isnan(out) & times.notna().to_numpy()
+    if words.any(): out[words] = (pd.to_datetime(times[words].astype(str), utc=True, errors='coerce', format='ISO8601')-pd.Timestamp(0, tz='UTC')).dt.total_seconds()
     return out
 
 def event_problems(
@@ -255,7 +256,7 @@ class Dataset:
         "Check both tables, then number users, items and behaviours"
         target = target or behaviors[-1]
         if target not in behaviors: raise DataError(f'dataset.json, field target: {target!r} is not one of the behaviours {list(behaviors)}')
-        if 'item_id' in items and 'item_id' in events and not pd.api.types.is_numeric_dtype(items.item_id) and pd.api.types.is_numeric_dtype(events.item_id): events = events.assign(item_id=events.item_id.astype(str))         # ids of which the log has only those that look like numbers
+        if 'item_id' in items and 'item_id' in events and pd.api.types.is_string_dtype(items.item_id) and pd.api.types.is_numeric_dtype(events.item_id): events = events.assign(item_id=[None if pd.isna(i) else str(int(i)) if float(i).is_integer() else str(i) for i in events.item_id])         # ids of which the log has only those that look like numbers
         found = item_problems(items, files[0], pictures)
         if not any(p.field=='item_id' and p.row is None for p in found):
             found += event_problems(events, items.get('item_id', []), behaviors, files[1])
@@ -279,7 +280,7 @@ class Dataset:
         meta = load_json(folder/'dataset.json') if (folder/'dataset.json').exists() else {}
         if not isinstance(meta, dict): raise DataError(f'{folder}/dataset.json, top level: behaviors, target and name are expected in curly brackets')
         for k in meta:
-            if k not in (known := ('behaviors','target','name')) and (near := get_close_matches(k.lower(), known, 1)): raise DataError(f'{folder}/dataset.json, field {k}: it is not known; is {near[0]} meant?')
+            if k not in (known := ('behaviors','target','name')) and (near := get_close_matches(k.lower(), known, 1, .8)): raise DataError(f'{folder}/dataset.json, field {k}: it is not known; is {near[0]} meant?')
         if 'behaviors' in meta and (not isinstance(meta['behaviors'], list) or not all(isinstance(b, str) for b in meta['behaviors'])): raise DataError(f"{folder}/dataset.json, field behaviors: {meta['behaviors']!r} is not a list of names")
         (items,fi),(events,fe) = (_table(folder, n) for n in ('items','events'))
         where = pictures or next((p for p in (folder/'images', folder/'images.zip') if p.exists()), None)
@@ -321,12 +322,13 @@ def _bytes(o:Any)->bytes: return o if isinstance(o, bytes) else o.tobytes()
 
 def _table(folder:Path, name:str)->tuple[pd.DataFrame,str]:
     "`name`.parquet or `name`.csv of a folder, with the file's name"
-    for end,read in (('parquet', pd.read_parquet), ('csv', lambda f: pd.read_csv(f, keep_default_na=False, na_values=['']))):      # a title may be NA
+    for end,read in (('parquet', pd.read_parquet), ('csv', pd.read_csv)):
         f = folder/f'{name}.{end}'
         if f.exists():
             try: t = read(f)
             except Exception as e: raise DataError(f'{f}: cannot be read ({type(e).__name__}: {e})') from None
             cut = next((c for c in ';\t|' if len(t.columns)==1 and c in str(t.columns[0])), None)
             if cut: raise DataError(f'{f}: its columns are separated by {cut!r}; commas are needed')
+            if end=='csv' and 'title' in t: t['title'] = pd.read_csv(f, usecols=['title'], keep_default_na=False, na_values=['']).title      # one may be NA
             return t, str(f)
     raise DataError(f'{folder}: neither {name}.parquet nor {name}.csv is there')

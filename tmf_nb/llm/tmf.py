@@ -67,7 +67,7 @@ class TMFCfg:
         if self.schedule not in SCHEDULES: raise DataError(f'field schedule: {self.schedule!r} is not one of {SCHEDULES}')
         if isinstance(self.lora_targets, str): raise DataError(f'field lora_targets: {self.lora_targets!r} is one text, not a list of names')
         object.__setattr__(self, 'lora_targets', tuple(self.lora_targets))          # a saved config has a list
-        for f,least in (('width',1),('heads',3),('lora_r',0),('max_history',1),('max_name',1),('warm',0),('align',0),('seed',0)):
+        for f,least in (('width',1),('heads',3 if RUNGS[self.rung]=='hard' else 1),('lora_r',0),('max_history',1),('max_name',1),('warm',0),('align',0),('seed',0)):
             if getattr(self, f)<least: raise DataError(f'field {f}: {getattr(self, f)} is below {least}')
         if self.width%self.heads: raise DataError(f'field heads: {self.heads} does not divide the width {self.width}')
         if self.candidates not in COMPANY: raise DataError(f'field candidates: {self.candidates!r} is not one of {COMPANY}')
@@ -369,7 +369,7 @@ def generate(
         if tick: tick(len(at))
     return texts, chosen
 
-def _no(x:str, what:str): raise DataError(f'{x!r} is no {what} that this model knows')
+def _no(x:str, what:str): raise DataError(f'{x!r} is no {what} that this model knows' + '; a model that was not fitted, or saved by an older version, knows items by number only'*(what=='item'))
 
 def recommend(
     tmf:TMF,
@@ -378,7 +378,7 @@ def recommend(
     target:int|str,                   # behaviour asked for
     k:int=3,
 )->list[tuple[int,float]]:            # (item number, share of the candidates' scores by softmax), best first
-    "Rank candidates for one history. Behaviours are numbers or names; items are numbers or, written as strings, the shop's ids, which a model knows once it was fitted (`tmf.ids`). `DataError` for what is no item or behaviour"
+    "Rank candidates for one history. Behaviours are numbers or names; items are numbers (whole numbers always mean the place in the catalogue) or, written as strings, the shop's ids, which a model knows once it was fitted (`tmf.ids`). `DataError` for what is no item or behaviour"
     item, behavior = ((lambda x, of=of, what=what: x if not isinstance(x, str) else of[x] if x in of else _no(x, what)) for of,what in (({str(i):n for n,i in enumerate(tmf.ids or ())}, 'item'), ({b:n for n,b in enumerate(tmf.behaviors)}, 'behaviour')))
     try: history = [(item(i), behavior(b)) for i,b in history]
     except (TypeError, ValueError) as e: raise e if isinstance(e, DataError) else DataError(f'field history: pairs (item, behaviour) are needed ({e})') from None
@@ -480,7 +480,7 @@ def fit(
         tmf.train()
         return hits*was['valid_ratio']
     if cfg.check and not len(valid): raise DataError('field check: early stopping needs validation cases')
-    rows = train(groups, loss_of, cfg, checkpoint, resume, tick, value if len(valid) else None, align+cur.total, digest(type(tmf).__name__, asdict(tmf.cfg), tmf.names, dataset.log.items, dataset.log.behaviors, split.train, split.visible, negatives) if checkpoint else '')      # looks begin where all the training is
+    rows = train(groups, loss_of, cfg, checkpoint, resume, tick, value if len(valid) else None, align+cur.total, digest(type(tmf).__name__, asdict(tmf.cfg), tmf.names, dataset.log.items, dataset.log.behaviors, split.train, split.visible, negatives, *(getattr(tmf, 'v_'+n).cpu().numpy() for n in ('image','text','graph','behavior'))) if checkpoint else '')      # looks begin where all the training is
     tmf.eval()
     return rows
 

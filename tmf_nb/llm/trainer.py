@@ -240,7 +240,7 @@ def load_progress(path:str|Path, opt:torch.optim.Optimizer, params:Sequence[nn.P
     except Exception as e: raise DataError(f'{path}: not a readable checkpoint ({type(e).__name__}); delete it to start afresh') from None
     if len([k for k in t if k[0]=='p'])!=len(params) or any(t[f'p{k}'].shape!=p.shape for k,p in enumerate(params)):
         raise DataError(f'{path}: the checkpoint belongs to a model of another shape; delete it to start afresh')
-    if was!=of: raise DataError(f'{path}: the checkpoint belongs to another training (other data, settings or seed); delete it to start afresh')
+    if was!=of: raise DataError(f'{path}: the checkpoint belongs to another training (other data, settings or seed' + ', or an older version'*(not was) + '); delete it to start afresh')
     with torch.no_grad():
         for k,p in enumerate(params):
             p.copy_(t[f'p{k}'])

@@ -132,14 +132,14 @@ def _own(ds:Any, cfg:Any, u:int)->Any: # -> Case or None
 
 def check(a:argparse.Namespace)->None:
     "`tmf_nb check`"
-    from tmf_nb.practice.run import RunCfg, load_data
-    d = load_data(RunCfg(data=a.folder, posters=a.posters))
+    from tmf_nb.data.candidates import leave_last_out
+    from tmf_nb.practice.run import RunCfg, load_data, questions
+    cfg = RunCfg(data=a.folder, posters=a.posters, negatives=a.negatives); d = load_data(cfg); split = leave_last_out(d)
     print(d)
     for n in d.notes: print('note:', n)
-    from tmf_nb.data.candidates import CaseMaker, leave_last_out
-    split = leave_last_out(d); what = repr(d.behaviors[d.target])
+    what = repr(d.behaviors[d.target])
     if not len(split.train) or not len(split.test): raise DataError(f'{d.name}: {len(split.train)} questions to learn from and {len(split.test)} to judge by; a shopper gives one to judge by from the first {what} with three other things before it, and one to learn from with the third')
-    CaseMaker(d, a.negatives).check(split.train)
+    questions(d, cfg)                            # draws what a run would ask
     print(f'{len(split.train):,} {what} events to learn from, {len(split.test):,} to judge by, {a.negatives} wrong answers each'); print('ready')
 
 def storefront(a:argparse.Namespace)->None:

@@ -297,7 +297,7 @@ def climb(
         with stages(f'warm up the fusion of {LABELS[name]}', warm) as tick: warm_fusion(tmf, dataset, split, warm, seed=cfg.seed, questions=q, tick=tick)
         if last: ladder.add('fusion', FusionAlone(tmf), seconds('warm up the fusion of'))
     with stages(f'train {LABELS[name]}', how.steps) as tick: log = fit(tmf, dataset, split, how, cfg.negatives, progress, resume, tick, valid)
-    ladder.add(name, tmf, sum(r['seconds'] for r in log)+seconds('warm up the fusion of'), len(log), gen=True, log=log, warmed=warm, trainable=sum(p.numel() for g in tmf.groups().values() for p in g))
+    ladder.add(name, tmf, sum(r['seconds'] for r in log)+seconds('warm up the fusion of'), len(log), gen=True, label=LABELS[name]+', all weights tuned'*(not rank(cfg, name)), log=log, warmed=warm, trainable=sum(p.numel() for g in tmf.groups().values() for p in g))
     tmf.save_pretrained(out/name)
     progress.unlink(missing_ok=True)
 
@@ -372,7 +372,7 @@ def records(
     return out
 
 # %% ../../nbs/7_practice/00_run.ipynb #0029
-CHEAP = ('popularity','graph','sasrec','sasrec-target')   # rows without content or language model
+CHEAP = ('popularity','graph','sasrec','sasrec-target')   # rows without language model or fusion
 
 def verdict(result:dict[str,Any])->list[str]: # a sentence for each candidate set
     "Does the highest rung beat the best of the cheap rows? Paired, question by question"
@@ -381,8 +381,9 @@ def verdict(result:dict[str,Any])->list[str]: # a sentence for each candidate se
     if top and cheap:
         for k,s in rows[top]['sets'].items():
             best = max(cheap, key=lambda r: rows[r]['sets'][k]['metrics']['hr1'])
+            if len(s['per_case'])<2: continue
             m,lo,hi = paired(s['per_case'], rows[best]['sets'][k]['per_case'])
-            out.append(f"{k}: {rows[top]['label']} minus {rows[best]['label']}, the best cheap row: {m:+.3f} [{lo:+.3f}, {hi:+.3f}]; " + ('better' if lo>0 else 'worse' if hi<0 else 'no difference shown'))
+            out.append(f"{k}: {rows[top]['label']} minus {rows[best]['label']}, the best cheap row: {m:+.3f} [{lo:+.3f}, {hi:+.3f}]; " + ('better' if lo>1e-9 else 'worse' if hi<-1e-9 else 'no difference shown'))
     return out
 
 def show(result:dict[str,Any])->Any:

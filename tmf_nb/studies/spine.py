@@ -50,7 +50,7 @@ def ladder_rows(
         for r in rows:
             old = out.setdefault((data,kind), {}).setdefault(r['row'], dict(seeds=[], hits={kind:[]}, records=[]))
             for was in old['records'][:1]:
-                for f,a,b in (('candidates_hash', was['candidates_hash'], r['candidates_hash']), ('backbone', was['backbone'], backbone), *((f, was['settings'].get(f), v) for f,v in r['settings'].items() if f!='seed')):
+                for f,a,b in (('candidates_hash', was['candidates_hash'], r['candidates_hash']), ('backbone', was['backbone'], backbone), *((f, was['settings'].get(f), v) for f,v in r['settings'].items() if f not in ('seed','lora_r'))):       # of the rank the row's name tells
                     if a!=b: raise DataError(f"{folder}, {data}, {kind}, {r['row']}, field {f}: seed {was['seed']} has {a!r} and seed {seed} has {b!r}")
             old['seeds'].append(seed); old['hits'][kind].append(r['per_case']); old['records'].append(r)
     for rows in out.values():
