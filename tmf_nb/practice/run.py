@@ -9,7 +9,7 @@ __all__ = ['STEPS', 'WORDS', 'BATCH', 'MICRO', 'LR', 'ALIGN', 'SPELL', 'RANK', '
            'records', 'verdict', 'show']
 
 # %% ../../nbs/7_practice/00_run.ipynb #0003
-import copy, time
+import copy, shlex, time
 from dataclasses import dataclass, asdict, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -80,7 +80,7 @@ class RunCfg:
 
 def command_of(cfg:RunCfg)->str:
     "The command line that gives these settings; files by name, not by place"
-    flag = lambda f: f"--{f.name.replace('_','-')} {_bare(f.name, getattr(cfg, f.name))}"
+    flag = lambda f: f"--{f.name.replace('_','-')} {shlex.quote(str(_bare(f.name, getattr(cfg, f.name))))}"
     return ' '.join(['tmf_nb demo', *(flag(f) for f in fields(cfg) if getattr(cfg, f.name)!=f.default)])
 
 def _bare(field:str, value:Any)->Any:
