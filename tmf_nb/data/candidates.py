@@ -49,14 +49,16 @@ def askable(
     cases:'Sequence[Case]|CandidateSet',
     items:int,         # so many are known
     behaviors:int,     # and so many behaviours
+    equal:bool=True,   # all with as many candidates
 )->list[Case]:
-    "Cases as a list; `DataError` if there is none, or for an item or behaviour number beyond what is known"
+    "Cases as a list; `DataError` if there is none, if some have more candidates than others, or for an item or behaviour number beyond what is known"
     cases = list(getattr(cases, 'cases', cases))
     if not cases: raise DataError('field cases: there is none')
     for c in cases:
         if not isinstance(c, Case): raise DataError(f'field cases: {type(c).__name__} given, a Case is needed')
         for f,n,what,most in (('candidates', max(c.candidates), 'an item', items), ('history', max(i for i,_ in c.history), 'an item', items), ('history', max(b for _,b in c.history), 'a behaviour', behaviors), ('target', c.target, 'a behaviour', behaviors)):
             if n>=most: raise DataError(f'case of user {c.user}, field {f}: {n} is not {what} of the {most} that this model knows')
+    if equal and len(C := {len(c.candidates) for c in cases})>1: raise DataError(f'field candidates: cases with {sorted(C)} candidates cannot be scored together')
     return cases
 
 # %% ../../nbs/1_data/05_candidates.ipynb #0009

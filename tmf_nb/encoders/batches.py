@@ -244,8 +244,6 @@ class CatalogScorer(nn.Module):
     def score(self, cases:Sequence[Case], chunk:int=256)->np.ndarray: # (n, C)
         "Scorer: candidates of each case"
         cases, out = askable(cases, self.n_items, self.n_behaviors), []
-        C = {len(c.candidates) for c in cases}
-        if len(C)!=1: raise DataError(f'field candidates: cases with {sorted(C)} candidates cannot be scored together')
         for k in range(0, len(cases), chunk):
             s = self.score_all(cases[k:k+chunk], chunk)
             out += [s[r, list(c.candidates)] for r,c in enumerate(cases[k:k+chunk])]

@@ -149,8 +149,7 @@ class GraphEncoder(nn.Module):
 
     def score(self, cases:Sequence[Case])->np.ndarray: # (n, C)
         "Scorer: candidates of each case"
-        cases = askable(cases, len(self.table), len(self.behavior)); C = {len(c.candidates) for c in cases}
-        if len(C)!=1: raise DataError(f'field candidates: cases with {sorted(C)} candidates cannot be scored together')
+        cases = askable(cases, len(self.table), len(self.behavior))
         return np.concatenate([self.score_all(cases[k:k+512])[np.arange(len(cases[k:k+512]))[:,None], [c.candidates for c in cases[k:k+512]]] for k in range(0, len(cases), 512)])
 
 # %% ../../nbs/2_encoders/02_graph.ipynb #0019

@@ -117,10 +117,11 @@ class TMF(nn.Module):
 
     def asked(self,
         cases:Sequence[Case], # or a `CandidateSet`
+        equal:bool=True,      # all with as many candidates
     )->list[Case]:
         "Cases as this model reads them, with the last `max_history` events; `DataError` for none, and for items or behaviours that it does not know"
         n = self.cfg.max_history
-        return [c if len(c.history)<=n else replace(c, history=c.history[-n:], times=c.times[-n:]) for c in askable(cases, len(self.names), len(self.behaviors))]
+        return [c if len(c.history)<=n else replace(c, history=c.history[-n:], times=c.times[-n:]) for c in askable(cases, len(self.names), len(self.behaviors), equal)]
 
     def curriculum(self, steps:int, seed:int)->Curriculum:
         "Which task each step of `fit` draws, once LoRA moves"
@@ -300,7 +301,7 @@ class FusionAlone:
     @torch.no_grad()
     def score(self, cases:Sequence[Case])->np.ndarray: # (n, C)
         "Match of each candidate; cases with equally many"
-        self.tmf.eval(); cases = self.tmf.asked(cases)
+        self.tmf.eval(); cases = self.tmf.asked(cases, equal=False)
         return np.concatenate([self.tmf.see(cases[k:k+128])[2].cpu().numpy() for k in range(0, len(cases), 128)])
 
 # %% ../../nbs/4_llm/05_tmf.ipynb #0030
@@ -328,9 +329,8 @@ def score(
     if by not in ('pointer','likelihood'): raise DataError(f"field by: {by!r} is neither 'pointer' nor 'likelihood'")
     if by=='pointer' and not hasattr(tmf, 'pointer'): raise DataError(f'field by: this model was trained with {tmf.cfg.objective!r} and has no pointer')
     if batch is not None and batch<1: raise DataError(f'field batch: {batch} is below 1')
-    cases = tmf.asked(cases); C = {len(c.candidates) for c in cases}
-    if len(C)!=1: raise DataError(f'field candidates: cases with {sorted(C)} candidates cannot be scored together')
-    out = np.zeros((len(cases), C.pop()), np.float32)
+    cases = tmf.asked(cases)
+    out = np.zeros((len(cases), len(cases[0].candidates)), np.float32)
     for at in _by_length(tmf, cases, batch or _suits(tmf, max(cases, key=lambda c: len(c.history)))):
         out[at] = tmf.read([cases[i] for i in at], objective='pointer' if by=='pointer' else 'list')[1].cpu().numpy()
         if tick: tick(len(at))
@@ -348,7 +348,7 @@ def generate(
     "Greedy generation from the first template: free, read by `named`, or constrained"
     tmf.eval()
     if batch<1 or max_new_tokens is not None and max_new_tokens<1: raise DataError(f"field {'batch' if batch<1 else 'max_new_tokens'}: it is below 1")
-    cases = tmf.asked(cases)
+    cases = tmf.asked(cases, equal=False)
     texts, chosen, b = [None]*len(cases), np.full(len(cases), -1), tmf.backbone
     shown = lambda i: b.tokenizer.decode(tmf.prompts.name(i)).strip()
     for at in _by_length(tmf, cases, batch):
@@ -456,7 +456,7 @@ def fit(
 )->list[dict[str,Any]]:            # one row a step
     "Tune LoRA (or the whole backbone), adaptors and fusion by the curriculum (§4.3, Eq. 12-14); a row has step, loss, task and hit, the share of right answers. `DataError` for questions without enough wrong answers"
     if not len(split.train): raise DataError(f'{dataset.name}: no training question')
-    _suitable(tmf, dataset); tmf.ids = dataset.catalog.frame.item_id.tolist(); valid = tmf.asked(valid) if len(valid) else []
+    _suitable(tmf, dataset); tmf.ids = dataset.catalog.frame.item_id.tolist(); valid = tmf.asked(valid, equal=False) if len(valid) else []
     mk = CaseMaker(dataset, negatives, tmf.cfg.max_history, split.visible, looks=split.looks); mk.check(split.train)
     align = min(tmf.cfg.align, cfg.steps-1) if tmf.level>=2 else 0
     cur = tmf.curriculum(cfg.steps-align, cfg.seed)

@@ -132,14 +132,12 @@ def _own(ds:Any, cfg:Any, u:int)->Any: # -> Case or None
 
 def check(a:argparse.Namespace)->None:
     "`tmf_nb check`"
-    from tmf_nb.data.candidates import leave_last_out
     from tmf_nb.practice.run import RunCfg, load_data, questions
-    cfg = RunCfg(data=a.folder, posters=a.posters, negatives=a.negatives); d = load_data(cfg); split = leave_last_out(d)
+    cfg = RunCfg(data=a.folder, posters=a.posters, negatives=a.negatives); d = load_data(cfg)
     print(d)
     for n in d.notes: print('note:', n)
-    what = repr(d.behaviors[d.target])
-    if not len(split.train) or not len(split.test): raise DataError(f'{d.name}: {len(split.train)} questions to learn from and {len(split.test)} to judge by; a shopper gives one to judge by from the first {what} with three other things before it, and one to learn from with the third')
-    questions(d, cfg)                            # draws what a run would ask
+    split, what = questions(d, cfg)[0], repr(d.behaviors[d.target])             # draws what a run would ask
+    if not len(split.train): raise DataError(f'{d.name}: {len(split.test)} questions to judge by and none to learn from; a shopper gives one to judge by from the first {what} with three other things before it, and one to learn from with the third')
     print(f'{len(split.train):,} {what} events to learn from, {len(split.test):,} to judge by, {a.negatives} wrong answers each'); print('ready')
 
 def storefront(a:argparse.Namespace)->None:

@@ -155,8 +155,7 @@ def item_features(
     return feats, graph
 
 # %% ../../nbs/7_practice/00_run.ipynb #0018
-LABELS = dict(oracle='best possible (Bayes)', popularity='most popular', graph='graph encoder alone', sasrec='SASRec', fusion='fusion alone (no LLM)', text='text-only LLM', behavior='+ behaviour tokens', amsa='+ item tokens (AMSA)', cma='+ CMA layers (full TMF)')
-LABELS = {k:v for n,v in LABELS.items() for k,v in ((n,v), *((('sasrec-target','SASRec on target events'),) if n=='sasrec' else ()))}      # in the order of a table
+LABELS = dict(oracle='best possible (Bayes)', popularity='most popular', graph='graph encoder alone', sasrec='SASRec', **{'sasrec-target':'SASRec on target events'}, fusion='fusion alone (no LLM)', text='text-only LLM', behavior='+ behaviour tokens', amsa='+ item tokens (AMSA)', cma='+ CMA layers (full TMF)')
 SEES = dict(text={'text','behavior'}, behavior={'text','behavior'}, amsa=SIGHTS, cma=SIGHTS)      # what a rung could use at best, by content: the easy prompt, too, has the words for behaviours
 
 class Ladder:
