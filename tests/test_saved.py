@@ -1,4 +1,4 @@
-"A notebook whose saved outputs are of another kind than what its cells give is reported, and no other"
+"A notebook whose saved outputs are of another kind than what its cells give, or were printed by another source, is reported, and no other"
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +25,9 @@ def ran(tmp_path, *cells):
     ("import sys; print(1, file=sys.stderr)", [], False),                                        # warnings come and go
     ("1+1", [v4.new_output("execute_result", data={"text/plain": "2"}, execution_count=1)], False),
     ("1+1", [v4.new_output("execute_result", data={"text/plain": "2", "text/html": "2"}, execution_count=1)], True),
+    ("print('two minus one')", [TEXT("two less one\n")], True),                                   # another wording
+    ("a, b = 'words', 'pictures'; print(a)", [TEXT("pictures\n")], False),                        # another branch of the same source
+    ("print('app'+'le')", [TEXT("pear\n")], False),                                         # made, not written
     ("#| slow\nprint(1)", [], False),                                                            # what is skipped is not compared
 ])
 def test_saved_outputs(tmp_path, source, saved, odd):

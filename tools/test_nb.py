@@ -1,12 +1,15 @@
 """Run one notebook with nbdev's own test runner, and hold what its cells give against what is saved: tools/test_nb.py NOTEBOOK.
 
-A cell whose saved output differs in kind from what it gives now (text, table, figure, none) fails the notebook: it was saved by other code. Warnings on stderr do not count, nor do cells that settings.ini flags as slow.
+A cell whose saved output differs in kind from what it gives now (text, table, figure, none), or has other words than what its source prints now, fails the notebook: it was saved by other code. Numbers may differ, and words that do not stand in the source. Warnings on stderr do not count, nor do cells that settings.ini flags as slow.
 """
+import re
 import sys
 from pathlib import Path
 
 import nbdev.test
 from nbdev.config import get_config
+
+WORD = r"[^\W\d_]{3,}"
 
 
 def kinds(outputs):
@@ -21,16 +24,31 @@ def kinds(outputs):
     return sorted(out)
 
 
+def words(outputs):
+    "The words that a reader sees, of three letters or more, without tags"
+    text = [o["text"] for o in outputs if o["output_type"]=="stream" and o["name"]!="stderr"] + [t for o in outputs for kind, t in o.get("data", {}).items() if kind in ("text/html", "text/markdown", "text/plain")]
+    return set(re.findall(WORD, re.sub(r"<[^>]*>", " ", "\n".join("".join(t) for t in text))))
+
+
+def stale(source, was, now):
+    "Words of a cell's source that its output has now and the saved one has not, where that has others instead which are in neither: whoever saved it ran another source"
+    here, was, now = set(re.findall(WORD, source)), words(was), words(now)
+    gone = [w for w in was - now - here if not any(n.startswith(w) for n in now)]                            # a narrow table cuts words
+    return sorted((now - was) & here) if gone else []
+
+
 class Shell(nbdev.test.CaptureShell):
     "nbdev's shell, which remembers where what is saved and what came differ"
     odd = []
 
     def cell(self, cell, **kw):
         if cell.cell_type != "code": return
-        was, cell.outputs = kinds(cell.get("outputs", [])), []
+        saved, cell.outputs = cell.get("outputs", []), []
         super().cell(cell, **kw)
-        now = kinds(cell.outputs)
-        if was != now and not self.exc: self.odd.append(f"cell {cell.idx_}: saved {was or 'nothing'}, now {now or 'nothing'}: {cell.source.strip().splitlines()[-1][:80] if cell.source.strip() else ''}")
+        was, now, last = kinds(saved), kinds(cell.outputs), cell.source.strip().splitlines()[-1][:80] if cell.source.strip() else ""
+        if self.exc: return
+        if was != now: self.odd.append(f"cell {cell.idx_}: saved {was or 'nothing'}, now {now or 'nothing'}: {last}")
+        elif missing := stale(cell.source, saved, cell.outputs): self.odd.append(f"cell {cell.idx_}: saved without {', '.join(missing)}, printed now: {last}")
 
 
 def run(nb):
