@@ -2,6 +2,7 @@
 
 With a tiny backbone all its weights move together with what a row adds; every row has the same questions and as many steps.
 With SmolLM2: LoRA on titles first, once for all rows, then what a row adds, with the language model at rest. `--depth`, `--first` and `--second` say how much of it.
+Rows `readout-*` have no language model: a logistic regression on the vectors of the collaborative model.
 Without FOLDER a drawn pet shop is asked; FOLDER is laid out as CoLLM's MovieLens-1M.
 A row that has its file is not run again; a row that was interrupted goes on from its last checkpoint.
 """
@@ -12,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT, WORK = ROOT/"results"/"ccf", ROOT/"runs"/"ccf"
+JUDGE = 4000
 ROUNDS, STEPS, BATCH, SEEN = 5, 100, 128, 3 # of a tiny backbone: the learning rate falls and starts again; looked at after each round
 SHOWN, MICRO = 16, 4                        # of SmolLM2: questions a step, and read at a time, in order of length
 
@@ -70,6 +72,13 @@ def small(data, shop, split, how, seed, judged, liked):
     return m, s, dict(curve=curve, questions=ROUNDS*STEPS*BATCH)
 
 
+def readout(data, how, seed, judged, films):
+    "No language model: a logistic regression on the vectors"
+    from tmf_nb.rivals.yes_no import Readout
+    m = Readout(data, collab(data, how["listens"], seed, films))
+    return m, m.answer(judged), dict(questions=len(data.train))
+
+
 def large(data, how, seed, judged, a):
     "LoRA on titles, saved once; then what the row adds"
     import torch
@@ -96,16 +105,35 @@ def large(data, how, seed, judged, a):
 
 
 def pairs(scores, asked, usual):
-    "CCF-LLM less CoLLM where both listen to the same: mean over the seeds that both have, and its interval over users; `scores` is row -> seed -> answers, `usual` is heard where a row does not say"
+    "CCF-LLM minus CoLLM, and each minus the logistic regression on what it listens to: mean over the seeds that both have, and its interval over users; `scores` is row -> seed -> answers, `usual` is heard where a row does not say"
     import numpy as np
     from tmf_nb.rivals.ccf import ROWS
     from tmf_nb.rivals.yes_no import auc_interval
-    heard = {kind: {ROWS[r].get("listens", usual): r for r in scores if ROWS[r]["kind"]==kind and "model" not in ROWS[r] and "stages" not in ROWS[r]} for kind in ("CCF", "CoLLM")}
+    heard = {kind: {ROWS[r].get("listens", usual): r for r in scores if ROWS[r]["kind"]==kind and "model" not in ROWS[r] and "stages" not in ROWS[r]} for kind in ("CCF", "CoLLM", "Readout")}
+    def minus(k, one, other):
+        a, b = scores[heard[one][k]], scores[heard[other][k]]
+        seeds = sorted(a.keys() & b.keys())
+        return dict(seeds=seeds, minus=auc_interval(np.array([a[s] for s in seeds]), asked.labels, asked.users, np.array([b[s] for s in seeds]))) if seeds else None
     out = {}
-    for k in heard["CCF"].keys() & heard["CoLLM"].keys():
-        ours, other = (scores[heard[kind][k]] for kind in ("CCF", "CoLLM"))
-        seeds = sorted(ours.keys() & other.keys())
-        if seeds: out[k] = dict(seeds=seeds, minus=auc_interval(np.array([ours[s] for s in seeds]), asked.labels, asked.users, np.array([other[s] for s in seeds])))
+    for k in sorted(heard["CCF"].keys() | heard["CoLLM"].keys()):
+        both = {name: minus(k, one, other) for name, one, other in (("CoLLM", "CCF", "CoLLM"), ("readout", "CCF", "Readout"), ("CoLLM minus readout", "CoLLM", "Readout")) if k in heard[one] and k in heard[other]}
+        if both: out[k] = {n: x for n, x in both.items() if x}
+    return {k: x for k, x in out.items() if x}
+
+
+def beside(scores, asked, labelled, mine, judged):
+    "Each row minus the same row with another backbone, where that was asked the usual questions, on what both were asked: tag -> row -> difference and interval; `mine` and `judged` are question numbers of the two"
+    import re
+    import numpy as np
+    from tmf_nb.data.core import load_json
+    from tmf_nb.rivals.yes_no import auc_interval
+    out = {}
+    for row, by_seed in scores.items():
+        for s, x in by_seed.items():
+            for f in sorted(OUT.glob(f"{labelled}-*-{row}-s{s}.json")):
+                tag, other = f.name[len(labelled)+1:-len(f"-{row}-s{s}.json")], load_json(f)
+                if not re.fullmatch(r"tiny|smollm2-\w+-\d+-\d+(-bf16)?", tag) or other["n"]!=len(judged): continue
+                out.setdefault(tag, {}).setdefault(row, {})[s] = auc_interval(np.array(x), asked.labels, asked.users, np.array(other["scores"])[np.isin(judged, mine)])
     return out
 
 
@@ -122,9 +150,10 @@ def main():
     p.add_argument("--first", type=int, default=250, help="SmolLM2: steps of LoRA on titles")
     p.add_argument("--second", type=int, default=120, help="SmolLM2: steps of what a row adds")
     p.add_argument("--precision", default="no", choices=["no", "bf16"], help="SmolLM2: of products, in learning and in answering")
-    p.add_argument("--judge", type=int, default=4000, help="validation questions; of films, drawn at random")
+    p.add_argument("--judge", type=int, default=JUDGE, help="validation questions; of films, drawn at random")
     a = p.parse_args()
     if a.backbone=="smollm2" and not a.films: p.error("--backbone smollm2 needs --films: a drawn shop has no words that it could have read about")
+    plain = lambda row: ROWS[row]["kind"]=="Readout"
     odd = [w for w in a.rows or () if w=="pictures" and a.films or w=="two-stages" and a.backbone=="smollm2"]
     if odd: p.error(f"--rows {odd[0]}: " + ("films have no vectors of pictures here" if odd[0]=="pictures" else "every row of smollm2 has two stages"))
     import numpy as np
@@ -133,24 +162,28 @@ def main():
     shop, split, data = (None, None, load_collm(a.films)) if a.films else pets()
     size = "" if not a.films else "-tiny" if a.backbone=="tiny" else f"-smollm2-{a.depth or 'all'}-{a.first}-{a.second}"
     if a.backbone=="smollm2" and a.precision=="bf16": size += "-bf16"
-    if a.judge!=p.get_default("judge"): size += f"-judge-{a.judge}"
-    asked = data.valid[np.sort(np.random.default_rng(59).permutation(len(data.valid))[:a.judge])] if a.films else data.valid[:a.judge]
-    base = Averages(data)
+    numbers = lambda n: np.sort(np.random.default_rng(59).permutation(len(data.valid))[:n]) if a.films else np.arange(n)
+    asked = data.valid[numbers(a.judge)]
+    base, file = Averages(data), lambda row, seed: OUT/f"{data.name if a.films else 'pets'}{'' if plain(row) else size}{f'-judge-{a.judge}' if a.judge!=JUDGE else ''}-{row}-s{seed}.json"
     for seed in a.seeds:
         for row in a.rows or [r for r in ROWS if r not in (("pictures", "two-stages", "ccf") if a.backbone=="smollm2" else ("pictures", "ccf-lightgcn", "collm-lightgcn") if a.films else ("ccf-lightgcn", "collm-lightgcn"))]:
-            path = OUT/f"{data.name if a.films else 'pets'}{size}-{row}-s{seed}.json"
+            path = file(row, seed)
             if path.exists(): continue
             t, how = time.time(), ROWS[row] | dict(name=row)
-            m, s, more = small(data, shop, split, how, seed, asked, 10 if a.films else SEEN) if a.backbone=="tiny" else large(data, how, seed, asked, a)
+            m, s, more = readout(data, how, seed, asked, bool(a.films)) if plain(row) else small(data, shop, split, how, seed, asked, 10 if a.films else SEEN) if a.backbone=="tiny" else large(data, how, seed, asked, a)
             cheap = dict(averages=base.answer(asked)) | ({how.get("listens", "sasrec" if a.backbone=="smollm2" else "lightgcn"): m.collab.answer(asked)} if hasattr(getattr(m, "collab", None), "answer") else {})
             met = dict(auc=auc(s, asked.labels), uauc=uauc(s, asked.labels, asked.users), interval=auc_interval(s, asked.labels, asked.users)[1:], cheap={k: auc(x, asked.labels) for k, x in cheap.items()}, minus={k: auc_interval(s, asked.labels, asked.users, x, draws=300) for k, x in cheap.items()})
             save_json(path, run_record("ccf", data.name, m.name, seed, len(asked), met, data.hash, time.time()-t, row=row, scores=[round(float(x), 3) for x in s], threads=torch.get_num_threads(), **more))
             print(f"seed {seed}  {row:14s} AUC {met['auc']:.4f}  UAUC {met['uauc']:.4f}  " + "  ".join(f"{k} {v:.4f}" for k, v in met["cheap"].items()) + f"  {time.time()-t:.0f} s", flush=True)
-    files = {r: {s: OUT/f"{data.name if a.films else 'pets'}{size}-{r}-s{s}.json" for s in range(9)} for r in ROWS}
-    scores = {r: {s: load_json(f)["scores"] for s, f in fs.items() if f.exists()} for r, fs in files.items()}
+    scores = {r: {s: load_json(f)["scores"] for s in range(9) if (f := file(r, s)).exists()} for r in ROWS}
     found, t = pairs({r: x for r, x in scores.items() if x}, asked, "sasrec" if a.backbone=="smollm2" else "lightgcn"), time.time()
-    for k, x in found.items(): print(f"CCF-LLM less CoLLM, {k}, seeds {x['seeds']}: {x['minus'][0]:+.4f} [{x['minus'][1]:+.4f}, {x['minus'][2]:+.4f}]", flush=True)
-    if found: save_json(OUT.parent/"ccf_pairs"/f"{data.name if a.films else 'pets'}{size}.json", run_record("ccf_pairs", data.name, "CCF-LLM less CoLLM", 0, len(asked), {k: x["minus"][0] for k, x in found.items()}, data.hash, time.time()-t, row=f"{'films' if a.films else 'pets'}{size}", pairs=found))
+    for k, x in found.items():
+        for n, y in x.items(): print(f"{'CCF-LLM minus ' if n!='CoLLM minus readout' else ''}{n}, {k}, seeds {y['seeds']}: {y['minus'][0]:+.4f} [{y['minus'][1]:+.4f}, {y['minus'][2]:+.4f}]", flush=True)
+    others = beside({r: x for r, x in scores.items() if x and not plain(r)}, asked, data.name, numbers(a.judge), numbers(JUDGE)) if a.films and a.judge<JUDGE else {}
+    for tag, x in others.items():
+        for r, y in x.items(): print(f"{r} minus {r} with {tag}: " + ", ".join(f"{v[0]:+.4f} [{v[1]:+.4f}, {v[2]:+.4f}]" for v in y.values()), flush=True)
+    if a.judge!=JUDGE: size += f"-judge-{a.judge}"
+    if found or others: save_json(OUT.parent/"ccf_pairs"/f"{data.name if a.films else 'pets'}{size}.json", run_record("ccf_pairs", data.name, "CCF-LLM minus CoLLM", 0, len(asked), {f"{k}: {n}": y["minus"][0] for k, x in found.items() for n, y in x.items()}, data.hash, time.time()-t, row=f"{'films' if a.films else 'pets'}{size}", pairs=found, **(dict(beside=others) if others else {})))
 
 
 if __name__ == "__main__": main()

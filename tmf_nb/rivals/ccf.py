@@ -157,7 +157,7 @@ def verdict(self:CCF, yes:Tensor, no:Tensor, z:Tensor)->Tensor: return yes-no
 ROWS = { # row -> kind of model, what it listens to, settings
     'tallrec':dict(kind='TALLRec'), 'collm':dict(kind='CoLLM'), 'ccf':dict(kind='CCF')} | {f:dict(kind='CCF', model=dict(fusion=f)) for f in ('none','concat','attention','token')} | {
     f'k-{k:g}':dict(kind='CCF', model=dict(ranking=k)) for k in (0.,10.)} | {f'ccf-{c}':dict(kind='CCF', listens=c) for c in ('mf','mf-bias','lightgcn','sasrec','all','all-bias')} | {f'collm-{c}':dict(kind='CoLLM', listens=c) for c in ('mf','mf-bias','lightgcn','sasrec')} | {
-    'two-stages':dict(kind='CCF', stages=2), 'user-words':dict(kind='CCF', model=dict(user_words=True)), 'pictures':dict(kind='CCF', model=dict(modalities=('image','text','graph'))), 'softprompt':dict(kind='SoftPrompt')}
+    'two-stages':dict(kind='CCF', stages=2), 'user-words':dict(kind='CCF', model=dict(user_words=True)), 'pictures':dict(kind='CCF', model=dict(modalities=('image','text','graph'))), 'softprompt':dict(kind='SoftPrompt')} | {f'readout-{c}':dict(kind='Readout', listens=c) for c in ('mf','mf-bias','lightgcn','sasrec','all-bias')} # no language model
 
 # %% ../../nbs/5_rivals/04_ccf.ipynb #0031
 class GatedFusion(nn.Module):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KINDS', 'FILMS', 'Asked', 'YesNo', 'load_collm', 'yes_no', 'auc', 'uauc', 'rela_impr', 'auc_interval', 'tensors',
            'scored', 'Averages', 'CollabCfg', 'Collab', 'MF', 'BiasedMF', 'LightGCN', 'SASRecYes', 'train_collab',
-           'Together', 'load_collab']
+           'Together', 'load_collab', 'Readout']
 
 # %% ../../nbs/5_rivals/02_yes_no.ipynb #0003
 import copy, math, warnings
@@ -220,7 +220,7 @@ class Averages:
         self.mean, self.of_item, self.of_user = mean, share(t.items, len(data.catalog)), share(t.users, data.users)
 
     def answer(self, asked:Asked)->np.ndarray: # (n,)
-        "Sum of the two, less the mean of all"
+        "Sum of the two, minus the mean of all"
         return self.of_item[asked.items]+np.where(asked.users<0, self.mean, self.of_user[asked.users])-self.mean            # -1: a stranger
 
     def score(self, cases:Sequence[Case])->np.ndarray: # (n, C)
@@ -473,3 +473,33 @@ def load_collab(
     except (RuntimeError, IndexError) as e: raise DataError(f"{file}: does not fit its config.json ({str(e).splitlines()[-1].strip()[:200]})") from e
     m.data_hash = c['data']
     return m.eval()
+
+# %% ../../nbs/5_rivals/02_yes_no.ipynb #37d473db
+class Readout:
+    "A logistic regression on a collaborative model's vectors, the user's and the item's one after the other"
+    def __init__(self,
+        data:YesNo,
+        collab:Collab|Together, # trained on this data
+        strength:float=1.,      # inverse of the penalty on squared weights of scaled vectors (scikit-learn's C)
+    ):
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        if strength<=0: raise DataError(f'field strength: {strength} is not above 0')
+        for p in getattr(collab, 'parts', [collab]):
+            if p.data_hash!=data.hash: raise DataError(f'field collab: {p.name} was trained on other questions than those of {data.name}')
+        if len(set(data.train.labels.tolist()))<2: raise DataError(f'{data.name}: all training answers are the same')
+        self.collab, self.name, self.length = collab, f'logistic regression on the vectors of {collab.name}', data.train.liked.shape[1]
+        self.model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(self.read(data.train), data.train.labels)
+
+    def read(self, asked:Asked)->np.ndarray: # (n, 2l)
+        "Both vectors of every question"
+        return torch.cat(self.collab.vectors(asked), 1).cpu().numpy().astype(float)
+
+    def answer(self, asked:Asked)->np.ndarray: # (n,) probability of a yes
+        "Answer questions"
+        return self.model.predict_proba(self.read(asked))[:,1] if len(asked) else np.zeros(0)
+
+    def score(self, cases:Sequence[Case])->np.ndarray: # (n, C)
+        "Candidates as questions: a `Scorer`"
+        return scored(self.answer, cases, self.length)
