@@ -26,6 +26,7 @@ def ran(tmp_path, *cells):
     ("1+1", [v4.new_output("execute_result", data={"text/plain": "2"}, execution_count=1)], False),
     ("1+1", [v4.new_output("execute_result", data={"text/plain": "2", "text/html": "2"}, execution_count=1)], True),
     ("print('two minus one')", [TEXT("two less one\n")], True),                                   # another wording
+    ("print('two minus one')", [TEXT("\x1b[1mtwo\x1b[0m \x1b[1mminus\x1b[0m one\n")], False),     # in bold
     ("a, b = 'words', 'pictures'; print(a)", [TEXT("pictures\n")], False),                        # another branch of the same source
     ("print('app'+'le')", [TEXT("pear\n")], False),                                         # made, not written
     ("#| slow\nprint(1)", [], False),                                                            # what is skipped is not compared

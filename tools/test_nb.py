@@ -25,9 +25,9 @@ def kinds(outputs):
 
 
 def words(outputs):
-    "The words that a reader sees, of three letters or more, without tags"
+    "The words that a reader sees, of three letters or more, without tags and colours"
     text = [o["text"] for o in outputs if o["output_type"]=="stream" and o["name"]!="stderr"] + [t for o in outputs for kind, t in o.get("data", {}).items() if kind in ("text/html", "text/markdown", "text/plain")]
-    return set(re.findall(WORD, re.sub(r"<[^>]*>", " ", "\n".join("".join(t) for t in text))))
+    return set(re.findall(WORD, re.sub(r"<[^>]*>|\x1b\[[\d;]*[A-Za-z]", " ", "\n".join("".join(t) for t in text))))
 
 
 def stale(source, was, now):
