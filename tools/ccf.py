@@ -110,15 +110,13 @@ def pairs(scores, asked, usual):
     from tmf_nb.rivals.ccf import ROWS
     from tmf_nb.rivals.yes_no import auc_interval
     heard = {kind: {ROWS[r].get("listens", usual): r for r in scores if ROWS[r]["kind"]==kind and "model" not in ROWS[r] and "stages" not in ROWS[r]} for kind in ("CCF", "CoLLM", "Readout")}
-    def minus(k, one, other):
-        a, b = scores[heard[one][k]], scores[heard[other][k]]
-        seeds = sorted(a.keys() & b.keys())
-        return dict(seeds=seeds, minus=auc_interval(np.array([a[s] for s in seeds]), asked.labels, asked.users, np.array([b[s] for s in seeds]))) if seeds else None
     out = {}
     for k in sorted(heard["CCF"].keys() | heard["CoLLM"].keys()):
-        both = {name: minus(k, one, other) for name, one, other in (("CoLLM", "CCF", "CoLLM"), ("readout", "CCF", "Readout"), ("CoLLM minus readout", "CoLLM", "Readout")) if k in heard[one] and k in heard[other]}
-        if both: out[k] = {n: x for n, x in both.items() if x}
-    return {k: x for k, x in out.items() if x}
+        for name, one, other in (("CoLLM", "CCF", "CoLLM"), ("readout", "CCF", "Readout"), ("CoLLM minus readout", "CoLLM", "Readout")):
+            a, b = (scores.get(heard[kind].get(k), {}) for kind in (one, other))
+            seeds = sorted(a.keys() & b.keys())
+            if seeds: out.setdefault(k, {})[name] = dict(seeds=seeds, minus=auc_interval(np.array([a[s] for s in seeds]), asked.labels, asked.users, np.array([b[s] for s in seeds])))
+    return out
 
 
 def beside(scores, asked, labelled, mine, judged):

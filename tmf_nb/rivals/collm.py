@@ -20,7 +20,7 @@ from ..data.candidates import Case, walk
 from ..llm.backbone import Backbone, Rows, TinyCfg, load_backbone, make_tiny
 from ..llm.prompt import PromptEncoder
 from ..llm.trainer import TrainCfg, processes, take_, train
-from .yes_no import Asked, Collab, YesNo, load_collab, scored
+from .yes_no import Asked, Collab, YesNo, load_collab, scored, trained_on
 
 # %% ../../nbs/5_rivals/03_collm.ipynb #0006
 @dataclass
@@ -117,9 +117,7 @@ class TALLRec(nn.Module):
         cfg = cfg or self.settings()
         if type(cfg) is not self.settings: raise DataError(f'field cfg: {type(self).__name__} is set by a {self.settings.__name__}, this is a {type(cfg).__name__}')
         if self.listens and collab is None: raise DataError(f'field collab: {type(self).__name__} needs a collaborative model')
-        if self.listens:
-            for p in getattr(collab, 'parts', [collab]):
-                if p.data_hash!=data.hash: raise DataError(f'field collab: {p.name} was trained on other questions than those of {data.name}')
+        if self.listens: trained_on(collab, data)
         torch.manual_seed(cfg.seed); take_(backbone, cfg)
         self.cfg, self.data_name, self.data_hash, self.length = cfg, data.name, data.hash, data.train.liked.shape[1]
         self.backbone, self.lm = backbone, backbone.model

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KINDS', 'FILMS', 'Asked', 'YesNo', 'load_collm', 'yes_no', 'auc', 'uauc', 'rela_impr', 'auc_interval', 'tensors',
            'scored', 'Averages', 'CollabCfg', 'Collab', 'MF', 'BiasedMF', 'LightGCN', 'SASRecYes', 'train_collab',
-           'Together', 'load_collab', 'Readout']
+           'Together', 'trained_on', 'load_collab', 'Readout']
 
 # %% ../../nbs/5_rivals/02_yes_no.ipynb #0003
 import copy, math, warnings
@@ -448,6 +448,11 @@ class Together(nn.Module):
             save_json(tmp/'config.json', dict(kind='Together', parts=len(self.parts)))
             for k,p in enumerate(self.parts): p.save_pretrained(tmp/str(k))
 
+def trained_on(collab:Collab|Together, data:YesNo)->None:
+    "`DataError` if a collaborative model, or one of several, was trained on other questions"
+    for p in getattr(collab, 'parts', [collab]):
+        if p.data_hash!=data.hash: raise DataError(f'field collab: {p.name} was trained on other questions than those of {data.name}')
+
 def load_collab(
     folder:str|Path, # what `save_pretrained` wrote
     data:YesNo,      # the data that it was trained on
@@ -486,8 +491,7 @@ class Readout:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
         if strength<=0: raise DataError(f'field strength: {strength} is not above 0')
-        for p in getattr(collab, 'parts', [collab]):
-            if p.data_hash!=data.hash: raise DataError(f'field collab: {p.name} was trained on other questions than those of {data.name}')
+        trained_on(collab, data)
         if len(set(data.train.labels.tolist()))<2: raise DataError(f'{data.name}: all training answers are the same')
         self.collab, self.name, self.length = collab, f'logistic regression on the vectors of {collab.name}', data.train.liked.shape[1]
         self.model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(self.read(data.train), data.train.labels)
